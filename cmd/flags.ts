@@ -1,0 +1,154 @@
+// Flags: one table a command, from which come its parsing, its RETO3_* variables, its defaults and its help.
+// Parsing is node:util's strict parseArgs (unknown flags and missing values are errors); citty renders the help.
+
+import { parseArgs } from "node:util";
+import { renderUsage, type ArgsDef } from "citty";
+import { quote, Reto3Error } from "../src/errors.ts";
+import { parseDurationMs, parseWhole } from "../src/units.ts";
+
+/** A flag with a value. `parse` returns undefined for text that it does not accept. */
+export interface ValueFlag<T> {
+  kind: "value";
+  description: string;
+  /** What stands for the value in the help. */
+  hint: string;
+  /** As it would be written; absent: the flag has no value unless given one. */
+  default?: string;
+  /** The variable that is read when the flag is not given. */
+  env?: `RETO3_${string}`;
+  wanted: string;
+  parse: (text: string) => T | undefined;
+}
+
+export interface SwitchFlag {
+  kind: "switch";
+  description: string;
+}
+
+export type Flags = Record<string, ValueFlag<unknown> | SwitchFlag>;
+
+type ValueOf<F> = F extends SwitchFlag
+  ? boolean
+  : F extends ValueFlag<infer T>
+    ? F extends { default: string }
+      ? T
+      : T | undefined
+    : never;
+export type Values<F extends Flags> = { [K in keyof F]: ValueOf<F[K]> };
+
+export interface Definition<F extends Flags> {
+  name: string;
+  summary: string;
+  flags: F;
+  /** What follows the flags in the help: examples, and what is worth knowing. */
+  notes: string;
+  /** Gets typed values; returns the exit status. */
+  run: (values: Values<F>) => Promise<number>;
+}
+
+/** A command as the executable sees it. */
+export interface Command {
+  help(): Promise<string>;
+  /** Throws USAGE for arguments or variables that do not parse; nothing was done then. Resolves to the exit status. */
+  run(argv: string[], env: Record<string, string | undefined>): Promise<number>;
+}
+
+export function defineCommand<F extends Flags>(definition: Definition<F>): Command {
+  return {
+    help: () => helpOf(definition),
+    run: async (argv, env) => definition.run(parseFlags(definition.flags, argv, env)),
+  };
+}
+
+/** The values that arguments and environment give; throws USAGE for anything that does not parse. */
+export function parseFlags<F extends Flags>(
+  flags: F,
+  argv: string[],
+  env: Record<string, string | undefined>,
+): Values<F> {
+  const given = strictArgs(flags, argv);
+  const values: Record<string, unknown> = {};
+  for (const [name, flag] of Object.entries(flags)) {
+    if (flag.kind === "switch") {
+      values[name] = given[name] === true;
+      continue;
+    }
+    const fromEnv = flag.env && env[flag.env] !== "" ? env[flag.env] : undefined;
+    const argument = given[name];
+    const written = typeof argument === "string" ? argument : (fromEnv ?? flag.default);
+    const value = written === undefined ? undefined : flag.parse(written);
+    if (written !== undefined && value === undefined) {
+      const origin = typeof argument !== "string" && fromEnv !== undefined ? flag.env : `--${name}`;
+      throw new Reto3Error("USAGE", `${origin}: ${quote(written)} is not accepted; want ${flag.wanted}`);
+    }
+    values[name] = value;
+  }
+  return values as Values<F>;
+}
+
+function strictArgs(flags: Flags, argv: string[]): Record<string, string | boolean | undefined> {
+  const options = Object.fromEntries(
+    Object.entries(flags).map(([name, flag]) => [
+      name,
+      { type: flag.kind === "switch" ? "boolean" : "string" } as const,
+    ]),
+  );
+  try {
+    return parseArgs({ args: argv, options, strict: true, allowPositionals: false }).values;
+  } catch (error) {
+    throw new Reto3Error("USAGE", error instanceof Error ? error.message : String(error), { cause: error });
+  }
+}
+
+async function helpOf({ name: command, summary, flags, notes }: Omit<Definition<Flags>, "run">): Promise<string> {
+  const args: ArgsDef = {};
+  for (const [name, flag] of Object.entries(flags)) {
+    if (flag.kind === "switch") {
+      args[name] = { type: "boolean", description: flag.description };
+      continue;
+    }
+    const description = flag.env ? `${flag.description} [${flag.env}]` : flag.description;
+    args[name] = {
+      type: "string",
+      description,
+      valueHint: flag.hint,
+      ...(flag.default !== undefined && { default: flag.default }),
+    };
+  }
+  const meta = { name: `reto3 ${command}`, description: summary };
+  const usage = await renderUsage({ meta, args });
+  return `${usage.replaceAll(/ +$/gm, "")}\n${notes}\n`;
+}
+
+/** The parts of a flag that its uses differ in; a default given here is known to the types. */
+type Given<D extends { default?: string }> = { description: string; env?: `RETO3_${string}` } & D;
+
+export function text<D extends { default?: string }>(hint: string, given: Given<D>) {
+  return { kind: "value" as const, hint, wanted: "some text", parse: (value: string) => value || undefined, ...given };
+}
+
+export function whole<D extends { default?: string }>(hint: string, min: number, max: number, given: Given<D>) {
+  const wanted = `a whole number from ${min} to ${max}`;
+  return { kind: "value" as const, hint, wanted, parse: (value: string) => parseWhole(value, min, max), ...given };
+}
+
+/** Milliseconds. */
+export function duration<D extends { default?: string }>(given: Given<D>) {
+  return {
+    kind: "value" as const,
+    hint: "duration",
+    wanted: "a duration such as 500ms, 10s, 5m, 24h",
+    parse: parseDurationMs,
+    ...given,
+  };
+}
+
+export function oneOf<T extends string, D extends { default?: string }>(options: readonly T[], given: Given<D>) {
+  const wanted = `one of ${options.join(", ")}`;
+  const parse = (value: string) => options.find((option) => option === value);
+  return { kind: "value" as const, hint: options.join("|"), wanted, parse, ...given };
+}
+
+export function toggle(description: string): SwitchFlag {
+  return { kind: "switch", description };
+}

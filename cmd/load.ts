@@ -1,0 +1,136 @@
+// `reto3 load`: sends events at a fixed rate whatever the server does, then proves that what was acked was counted.
+
+import { Reto3Error } from "../src/errors.ts";
+import { Attack } from "../src/load/attack.ts";
+import { checkCounts, takeBaseline, type CheckResult } from "../src/load/check.ts";
+import { steadySchedule } from "../src/load/pacer.ts";
+import type { LatencySummary, LoadRecord, LoadResult } from "../src/load/result.ts";
+import { defineCommand, duration, oneOf, text, whole, type Values } from "./flags.ts";
+import { log, print, progress } from "./output.ts";
+
+const CONNECTIONS_MAX = 10_000;
+
+const flags = {
+  url: text("url", { default: "http://127.0.0.1:8080/", env: "RETO3_URL", description: "where to POST" }),
+  rps: whole("number", 1, 1_000_000, { default: "5000", description: "events a second, evenly spaced" }),
+  duration: duration({ default: "10s", description: "how long to send" }),
+  connections: whole("number", 1, CONNECTIONS_MAX, {
+    description: "connections at most, opened as they are needed; default: a tenth of --rps, 16 to 4000",
+  }),
+  "requests-per-connection": whole("number", 0, 1_000_000, {
+    default: "0",
+    description: "close each connection after so many answers; 0: keep them",
+  }),
+  timeout: duration({ default: "10s", description: "a request without an answer by then is of unknown outcome" }),
+  settle: duration({ default: "90s", description: "how long to wait for events of unknown outcome to be counted" }),
+  record: text("file", { description: "write one JSON line a request to this file" }),
+  format: oneOf(["text", "json"], { default: "text", description: "how to print the result" }),
+};
+
+export const command = defineCommand({
+  name: "load",
+  summary: "Sends events at a fixed rate (open loop) and proves that what was acked was counted",
+  flags,
+  notes: `Latency counts from when an event was due, so a slow server cannot hide what it makes others wait.
+At the end it asks GET /counts and checks  acked <= counted <= acked + unknown;  nobody else may send events
+to that store meanwhile.
+
+Exit status: 0 all was acked and counted, 1 the check failed, 3 it holds but some events were not acked.
+
+Examples:
+  reto3 load --rps 5000 --duration 10s
+  reto3 load --rps 20000 --duration 1m --format json > run.json
+  reto3 load --rps 500 --requests-per-connection 10 --record run.ndjson`,
+  run: load,
+});
+
+async function load(values: Values<typeof flags>): Promise<number> {
+  const target = parseTarget(values.url);
+  const records = values.record === undefined ? undefined : openRecords(values.record);
+  const baseline = await takeBaseline(values.url);
+  const stop = new AbortController();
+  process.once("SIGINT", () => stop.abort());
+  process.once("SIGTERM", () => stop.abort());
+  const schedule = steadySchedule(values.rps, values.duration);
+  log.info(
+    `sending ${schedule.total} events to ${values.url}; nobody else may send to that store until the check is done`,
+  );
+  const attack = new Attack({
+    ...target,
+    schedule,
+    connectionsMax: values.connections ?? Math.min(4_000, Math.max(16, Math.ceil(values.rps / 10))),
+    requestsPerConnection: values["requests-per-connection"],
+    timeoutMs: values.timeout,
+    signal: stop.signal,
+    ...(records && { onRecord: records.add }),
+  });
+  const ticker = setInterval(() => progress(progressLine(attack.result, schedule.total)), 1_000);
+  const startedMs = performance.now();
+  const result = await attack.run();
+  const seconds = (performance.now() - startedMs) / 1_000;
+  clearInterval(ticker);
+  progress("");
+  await records?.close();
+  const { acked, unknown } = result.outcomes;
+  if (unknown > 0) log.info(`${unknown} events are of unknown outcome: waiting until they cannot come any more`);
+  const check = await checkCounts(values.url, baseline, { acked, unknown }, values.settle);
+  await print(values.format === "json" ? jsonReport(result, check, seconds) : textReport(result, check, seconds));
+  if (!check.holds || result.sent === 0) return 1;
+  return acked === result.finished ? 0 : 3;
+}
+
+function parseTarget(url: string): { host: string; port: number; path: string } {
+  const target = URL.parse(url);
+  if (target?.protocol !== "http:") {
+    throw new Reto3Error("USAGE", `--url: ${JSON.stringify(url)} is not accepted; want http://HOST:PORT/`);
+  }
+  return { host: target.hostname.replace(/^\[(.*)\]$/, "$1"), port: Number(target.port || 80), path: target.pathname };
+}
+
+function openRecords(file: string): { add: (record: LoadRecord) => void; close: () => Promise<void> } {
+  const sink = Bun.file(file).writer({ highWaterMark: 1024 * 1024 });
+  return {
+    add: (record) => void sink.write(`${JSON.stringify(record)}\n`),
+    close: async () => void (await sink.end()),
+  };
+}
+
+function progressLine(result: LoadResult, total: number): string {
+  const { acked, refused, unknown } = result.outcomes;
+  const { p50, p99 } = result.latencies().fromSchedule;
+  return `${result.finished} of ${total}: acked ${acked}, refused ${refused}, unknown ${unknown}, p50 ${p50} ms, p99 ${p99} ms`;
+}
+
+function textReport(result: LoadResult, check: CheckResult, seconds: number): string {
+  const { refused, unknown, unsent, acked } = result.outcomes;
+  const { fromSchedule, fromSend } = result.latencies();
+  const row = (name: string, { p50, p99, p999, max }: LatencySummary) =>
+    `${name.padEnd(24)} p50 ${p50} ms, p99 ${p99} ms, p99.9 ${p999} ms, max ${max} ms\n`;
+  const others = [...result.reasons].filter(([reason]) => reason !== "status 200");
+  return [
+    row("latency from schedule:", fromSchedule),
+    row("latency from send:", fromSend),
+    `rate:                    ${Math.round(result.sent / seconds)} events/s sent in ${seconds.toFixed(1)} s\n`,
+    `not acked:               refused ${refused}, unknown ${unknown}, unsent ${unsent}\n`,
+    ...others.map(([reason, times]) => `                         ${times} x ${reason}\n`),
+    check.holds
+      ? ""
+      : `CHECK FAILED: want ${acked} <= counted <= ${acked + unknown}${check.final ? "" : " (not final)"}\n`,
+    `sent ${result.sent}, acked ${acked}, counted ${check.counted}\n`,
+  ].join("");
+}
+
+function jsonReport(result: LoadResult, check: CheckResult, seconds: number): string {
+  const { fromSchedule, fromSend } = result.latencies();
+  const report = {
+    sent: result.sent,
+    ...result.outcomes,
+    counted: check.counted,
+    holds: check.holds,
+    final: check.final,
+    seconds,
+    latencyMs: { fromSchedule, fromSend },
+    reasons: Object.fromEntries(result.reasons),
+  };
+  return `${JSON.stringify(report)}\n`;
+}

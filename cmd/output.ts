@@ -1,0 +1,49 @@
+// What commands print: data to stdout, everything for people to stderr, one line each when no terminal looks.
+// The only file that writes to the standard streams.
+
+import { createConsola } from "consola";
+import { messageOf, Reto3Error } from "../src/errors.ts";
+
+const terminal = process.stderr.isTTY === true;
+
+/** For people. Always stderr, so that data on stdout can be piped. */
+export const log = createConsola({
+  fancy: terminal,
+  stdout: process.stderr,
+  stderr: process.stderr,
+  formatOptions: { date: false, colors: terminal, compact: true },
+});
+
+/** Writes data to stdout and waits until it has room for more. False when nobody reads any more. */
+export function print(text: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    process.stdout.write(text, (error) => resolve(!error));
+  });
+}
+
+/** A line that the next one overwrites; nothing where no terminal looks. */
+export function progress(line: string): void {
+  if (terminal) process.stderr.write(`\r\u001B[2K${line}`);
+}
+
+/** An error in one or two lines: what was wrong, what to do. */
+export function printError(error: unknown): void {
+  process.stderr.write(`reto3: ${messageOf(error)}\n`);
+  if (error instanceof Reto3Error) {
+    if (error.hint) process.stderr.write(`  hint: ${error.hint}\n`);
+  } else if (error instanceof Error && error.stack) {
+    process.stderr.write(`${error.stack}\n`);
+  }
+}
+
+export function printUsage(usage: string): void {
+  process.stderr.write(withoutColours(usage, terminal));
+}
+
+export async function printHelp(usage: string): Promise<void> {
+  await print(withoutColours(usage, process.stdout.isTTY === true));
+}
+
+function withoutColours(text: string, coloured: boolean): string {
+  return coloured ? text : Bun.stripANSI(text);
+}

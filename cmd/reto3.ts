@@ -1,0 +1,62 @@
+// The executable: finds the command, parses its flags, runs it, turns errors into exit statuses.
+// 0 done, 1 failed, 2 wrong usage (nothing was done), others: see a command's help.
+
+import { Reto3Error } from "../src/errors.ts";
+import { version } from "../package.json";
+import type { Command } from "./flags.ts";
+import { printError, printHelp, printUsage } from "./output.ts";
+
+const commands: Record<string, () => Promise<{ command: Command }>> = {
+  serve: () => import("./serve.ts"),
+  count: () => import("./count.ts"),
+  load: () => import("./load.ts"),
+  "bench-insert": () => import("./bench-insert.ts"),
+};
+
+const USAGE = `reto3 ${version}: counts a stream of events exactly, per 10 ms, second and minute
+
+  reto3 serve           takes events over HTTP and makes them durable
+  reto3 count           prints how many events arrived, per 10 ms, second or minute
+  reto3 load            sends events at a fixed rate and proves that what was acked was counted
+  reto3 bench-insert    measures how many events a second the store takes
+
+  reto3 COMMAND --help  flags and examples      reto3 --version
+
+To start:  reto3 serve        then, elsewhere:  reto3 load --rps 5000 --duration 10s && reto3 count --period 1s
+`;
+
+async function main(argv: string[]): Promise<number> {
+  const [name, ...rest] = argv;
+  if (name === "--help" || name === "-h" || (name === "help" && rest.length === 0)) {
+    await printHelp(USAGE);
+    return 0;
+  }
+  if (name === "--version" && rest.length === 0) {
+    await printHelp(`${version}\n`);
+    return 0;
+  }
+  const load = name !== undefined && Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (!load) {
+    printUsage(USAGE);
+    if (name !== undefined) printUsage(`\nreto3: ${JSON.stringify(name)} is not a command\n`);
+    return 2;
+  }
+  const { command } = await load();
+  if (rest.includes("--help") || rest.includes("-h")) {
+    await printHelp(await command.help());
+    return 0;
+  }
+  try {
+    return await command.run(rest, process.env);
+  } catch (error) {
+    // The usage first: what was wrong stays in sight.
+    const isUsage = error instanceof Reto3Error && error.code === "USAGE";
+    if (isUsage) printUsage(`${await command.help()}\n`);
+    printError(error);
+    return isUsage ? 2 : 1;
+  }
+}
+
+// Whoever read our output has gone (`| head`): that is no failure.
+process.stdout.on("error", () => process.exit(0));
+process.exitCode = await main(process.argv.slice(2));

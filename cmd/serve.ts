@@ -1,0 +1,155 @@
+// `reto3 serve`: wires store, writer and HTTP server, says what it promises, and shuts down in order.
+
+import { version } from "../package.json";
+import { systemClock } from "../src/clock.ts";
+import { ACK_TIMEOUT_MS, CLOCK_OFFSET_WARN_US, DEFAULT_HOST, DEFAULT_PORT, DRAIN_TIMEOUT_MS } from "../src/config.ts";
+import { messageOf } from "../src/errors.ts";
+import { startServer, type HttpServer } from "../src/http/server.ts";
+import { openStore } from "../src/store/open.ts";
+import type { Store } from "../src/store/store.ts";
+import { formatDurationMs } from "../src/units.ts";
+import { Writer } from "../src/writer/writer.ts";
+import { defineCommand, duration, text, whole, type Values } from "./flags.ts";
+import { log } from "./output.ts";
+import { storeFlag } from "./store-flag.ts";
+
+const CLOCK_CHECK_MS = 60_000;
+
+const flags = {
+  store: storeFlag,
+  host: text("address", {
+    default: DEFAULT_HOST,
+    env: "RETO3_HOST",
+    description: "address to listen on; 0.0.0.0 for all",
+  }),
+  port: whole("port", 0, 65_535, {
+    default: String(DEFAULT_PORT),
+    env: "RETO3_PORT",
+    description: "port; 0 takes a free one",
+  }),
+  "ack-timeout": duration({
+    default: formatDurationMs(ACK_TIMEOUT_MS),
+    env: "RETO3_ACK_TIMEOUT",
+    description: "an event without a durable answer by then is answered 504 (its outcome is unknown)",
+  }),
+  "drain-timeout": duration({
+    default: formatDurationMs(DRAIN_TIMEOUT_MS),
+    env: "RETO3_DRAIN_TIMEOUT",
+    description: "how long a shutdown waits for what was taken",
+  }),
+};
+
+export const command = defineCommand({
+  name: "serve",
+  summary: "Takes events over HTTP; answers 200 only when the event is durable",
+  flags,
+  notes: `One event a request:
+  curl -d 'value=2016-05-28 11:11:11.123456' http://127.0.0.1:${DEFAULT_PORT}/
+Also: GET /counts?period=1s&last=60s, /healthz, /readyz, /metrics
+
+Examples:
+  reto3 serve
+  reto3 serve --store sqlite:/var/lib/reto3/events.db --port 9000
+  reto3 serve --store 'cassandra://127.0.0.1:9042/reto3?dc=datacenter1'
+
+SIGTERM or SIGINT: takes no more, answers all that was taken, exit 0; 1 if that was not possible in time.
+A second signal ends at once.`,
+  run: serve,
+});
+
+async function serve(values: Values<typeof flags>): Promise<number> {
+  const stop = stopSignal();
+  const store = await openStore(values.store, { mode: "serve" });
+  const clock = systemClock();
+  const writer = new Writer({
+    store,
+    clock,
+    ackTimeoutMs: values["ack-timeout"],
+    onRetry: (what, error, tries) => {
+      // The first failures and then ever fewer: a store that is away for minutes fills no log.
+      if (Number.isInteger(Math.log2(tries)))
+        log.warn(`${what} failed ${tries} times, trying again: ${messageOf(error)}`);
+    },
+    onHealth: (outcome, error) => {
+      if (outcome === "stored") log.info("the store takes events again");
+      else log.error(`the store does not take events (${outcome}): ${messageOf(error)}`);
+    },
+    onSealLost: (error) => log.warn(`a minute could not be sealed and stays open for readers: ${messageOf(error)}`),
+  });
+  const clockCheck = watchClock(store);
+  try {
+    const server = startServer({
+      host: values.host,
+      port: values.port,
+      store,
+      writer,
+      clock,
+      version,
+      clockOffsetUs: () => clockCheck.offsetUs,
+      onError: (error) => log.error(`a request failed: ${messageOf(error)}`),
+    });
+    log.info(`listening on ${server.url}`);
+    log.info(`store: ${store.info.location}`);
+    log.info(`a 2xx means: the event is ${store.info.durability}`);
+    for (const warning of store.info.warnings) log.warn(warning);
+    log.info(`${await stop} received, draining`);
+    return await drain(server, writer, values["drain-timeout"]);
+  } finally {
+    clockCheck.stop();
+    await store.close();
+  }
+}
+
+async function drain(server: HttpServer, writer: Writer, timeoutMs: number): Promise<number> {
+  const deadlineMs = performance.now() + timeoutMs;
+  const answered = server.drain();
+  await Promise.race([answered, Bun.sleep(timeoutMs)]);
+  const { unknownEvents, drained } = await writer.close(Math.max(0, deadlineMs - performance.now()));
+  // What close() has just answered "unknown" is still on its way out.
+  if (!drained) await Promise.race([answered, Bun.sleep(1_000)]);
+  await server.stop();
+  if (drained) {
+    log.info(`drained: ${writer.stats.storedEvents} events stored, none left`);
+    return 0;
+  }
+  log.error(`not drained within ${formatDurationMs(timeoutMs)}: the outcome of ${unknownEvents} events is unknown`);
+  return 1;
+}
+
+/** Resolves with the name of the first SIGTERM or SIGINT; the second one ends the process at once. */
+function stopSignal(): Promise<string> {
+  return new Promise((resolve) => {
+    let seen = false;
+    for (const name of ["SIGTERM", "SIGINT"] as const) {
+      process.on(name, () => {
+        if (seen) process.exit(1);
+        seen = true;
+        resolve(name);
+      });
+    }
+  });
+}
+
+/** Compares the store's clock with ours now and every minute: buckets are by our clock, and several servers must agree. */
+function watchClock(store: Store): { readonly offsetUs: number | null; stop(): void } {
+  let offsetUs: number | null = null;
+  const check = async () => {
+    try {
+      offsetUs = await store.clockOffsetUs();
+    } catch {
+      // The store does not answer; the flushes say that loud enough.
+      return;
+    }
+    if (offsetUs !== null && Math.abs(offsetUs) > CLOCK_OFFSET_WARN_US) {
+      log.warn(`the store's clock differs from this server's by ${(offsetUs / 1_000).toFixed(1)} ms; run NTP on both`);
+    }
+  };
+  void check();
+  const timer = setInterval(() => void check(), CLOCK_CHECK_MS);
+  return {
+    get offsetUs() {
+      return offsetUs;
+    },
+    stop: () => clearInterval(timer),
+  };
+}

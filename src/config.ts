@@ -1,0 +1,45 @@
+// Every default and every limit in one place, with its unit and its reason; the flags show these as their defaults.
+// Kernel: pure data.
+
+/** A flush takes this many events at most; a larger backlog goes in several flushes, one after another. */
+export const FLUSH_EVENTS_MAX = 5_000;
+
+/** Events that wait or are on their way; beyond it the server answers 503. 20 s of the mission's 5,000 events/s. */
+export const QUEUE_EVENTS_MAX = 100_000;
+
+/** A writer takes a new id after so many events of one minute, so that a partition stays near 10 MB. */
+export const PARTITION_EVENTS_MAX = 350_000;
+
+/** A flush whose outcome is still unknown at this age is given up, and its writer id with it. */
+export const FLUSH_AGE_MAX_MS = 600_000;
+
+/** A request that has no durable answer by then is answered "unknown". */
+export const ACK_TIMEOUT_MS = 5_000;
+
+/** How long SIGTERM waits for what was taken. */
+export const DRAIN_TIMEOUT_MS = 30_000;
+
+/** A lag is clamped to +- this much before it is summed, so that 350,000 of them stay far below 2^53. */
+export const LAG_CLAMP_US = 3_600_000_000;
+
+/** The next minute is claimed ahead once this much of the current one has passed. */
+export const CLAIM_AHEAD_AFTER_US = 40_000_000;
+
+/** After the store has refused for good, the next flush waits this long. */
+export const REFUSED_PAUSE_MS = 1_000;
+
+/** Bodies above this are answered 413; a valid one has 90 bytes at most. */
+export const BODY_BYTES_MAX = 1_024;
+
+/** The store's clock and ours may differ by this much before serve warns. */
+export const CLOCK_OFFSET_WARN_US = 10_000;
+
+export const DEFAULT_STORE = "sqlite:reto3.db";
+export const DEFAULT_HOST = "127.0.0.1";
+export const DEFAULT_PORT = 8080;
+
+/** Raw events expire after this on stores that can expire them by themselves. */
+export const RAW_TTL_SECONDS = 3_600;
+
+/** 10 ms counts expire after this on stores that can expire them by themselves. */
+export const COUNTS_10MS_TTL_SECONDS = 7 * 86_400;

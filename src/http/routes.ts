@@ -1,0 +1,199 @@
+// What each path answers. Gets the writer and the store handed in; owns the statuses and the refusal counters.
+//
+//     POST /         one event      200 only when it is durable
+//     GET  /         200, as existing clients check
+//     GET  /counts   the counts of a range, from the store
+//     GET  /healthz  /readyz  /metrics
+
+import type { BunRequest } from "bun";
+import type { Clock } from "../clock.ts";
+import { BODY_BYTES_MAX, QUEUE_EVENTS_MAX } from "../config.ts";
+import { formatAnswer, type Format } from "../counts/format.ts";
+import { resolveRange } from "../counts/range.ts";
+import { readCounts, type Bucket } from "../counts/read.ts";
+import { messageOf, Reto3Error } from "../errors.ts";
+import { parseEvent } from "../event.ts";
+import { Histogram } from "../histogram.ts";
+import type { Store } from "../store/store.ts";
+import type { Outcome } from "../writer/batch.ts";
+import type { Writer } from "../writer/writer.ts";
+import { metricsText, REFUSALS, type HttpStats, type Refusal } from "./metrics.ts";
+
+export interface RouteContext {
+  writer: Writer;
+  store: Store;
+  clock: Clock;
+  version: string;
+  /** Microseconds; null where the store has no clock of its own. */
+  clockOffsetUs: () => number | null;
+  /** True from the first SIGTERM on. */
+  draining: () => boolean;
+}
+
+/** What clients of this protocol expect, to the letter. */
+const STORED_BODY = "<html><body><h1>POST!</h1></body></html>";
+const HOME_BODY = "<html><body><h1>reto3</h1></body></html>";
+const RETRY_AFTER_SECONDS = "1";
+
+type Handler = (request: BunRequest) => Response | Promise<Response>;
+
+export function createRoutes(context: RouteContext): Record<string, Handler> {
+  const http: HttpStats = {
+    refused: Object.fromEntries(REFUSALS.map((reason) => [reason, 0])) as Record<Refusal, number>,
+    ackLatencyUs: new Histogram(),
+  };
+  const getOnly = (handler: Handler): Handler => {
+    return (request) => (isGet(request) ? handler(request) : methodNotAllowed("GET, HEAD"));
+  };
+  return {
+    "/": (request) => {
+      if (request.method === "POST") return postEvent(context, http, request);
+      if (isGet(request)) return answer(context, 200, HOME_BODY, "text/html");
+      http.refused.method++;
+      return methodNotAllowed("GET, HEAD, POST");
+    },
+    "/counts": getOnly((request) => getCounts(context, request)),
+    "/healthz": getOnly(() => answer(context, 200, "ok\n")),
+    "/readyz": getOnly(() => {
+      const problem = notReady(context);
+      return problem ? answer(context, 503, `not ready: ${problem}\n`) : answer(context, 200, "ready\n");
+    }),
+    "/metrics": getOnly(() => {
+      const { version, store, writer } = context;
+      const ready = notReady(context) === undefined;
+      const source = { version, store: store.info.location, writer, http, ready, queueEventsMax: QUEUE_EVENTS_MAX };
+      const text = metricsText({ ...source, clockOffsetUs: context.clockOffsetUs() });
+      return answer(context, 200, text, "text/plain; version=0.0.4");
+    }),
+  };
+}
+
+export function notFound(): Response {
+  return new Response("not found; there are /, /counts, /healthz, /readyz and /metrics\n", { status: 404 });
+}
+
+async function postEvent(context: RouteContext, http: HttpStats, request: BunRequest): Promise<Response> {
+  const refuse = (reason: Refusal, status: number, text: string, headers?: Record<string, string>) => {
+    http.refused[reason]++;
+    return answer(context, status, `${text}\n`, "text/plain", headers);
+  };
+  const body = await request.text();
+  const startedMs = performance.now();
+  if (body.length > BODY_BYTES_MAX) {
+    return refuse("too_large", 413, `the body has more than ${BODY_BYTES_MAX} bytes; want one event, 90 bytes at most`);
+  }
+  let outcome: Outcome;
+  try {
+    outcome = await context.writer.add(parseEvent(body));
+  } catch (error) {
+    const code = error instanceof Reto3Error ? error.code : undefined;
+    if (code === "EVENT_INVALID") return refuse("invalid", 400, messageOf(error));
+    const later = { "Retry-After": RETRY_AFTER_SECONDS };
+    if (code === "QUEUE_FULL") return refuse("queue_full", 503, messageOf(error), later);
+    if (code === "DRAINING") return refuse("draining", 503, messageOf(error), later);
+    throw error;
+  }
+  if (outcome === "unknown") {
+    return refuse("timeout", 504, "no durable answer in time; the event may be stored, or may be later");
+  }
+  if (outcome === "refused") {
+    return refuse("store_refused", 503, "the store refused; the event was not stored", {
+      "Retry-After": RETRY_AFTER_SECONDS,
+    });
+  }
+  http.ackLatencyUs.record((performance.now() - startedMs) * 1_000);
+  return answer(context, 200, STORED_BODY, "text/html");
+}
+
+async function getCounts(context: RouteContext, request: BunRequest): Promise<Response> {
+  const { store, clock } = context;
+  try {
+    const query = queryOf(request);
+    const nowUs = clock.nowUs();
+    const range = resolveRange(query, nowUs, (key) => `parameter ${key}`);
+    const question = { ...range, nowUs, source: "counts" as const };
+    const reading = readCounts(store, question);
+    // The first portion before the head: an error of the store still gets a status of its own.
+    const buckets = await startReading(reading.buckets);
+    const format = acceptedFormat(request);
+    const stream = formatAnswer(format, question, buckets, reading);
+    const types = { json: "application/json", text: "text/plain; charset=utf-8", csv: "text/csv; charset=utf-8" };
+    // One text portion may be a minute of 10 ms lines: they are streamed, never gathered.
+    return new Response(textStream(stream), { headers: { ...headersOf(context), "Content-Type": types[format] } });
+  } catch (error) {
+    const usage = error instanceof Reto3Error && error.code === "USAGE";
+    return answer(context, usage ? 400 : 503, `${messageOf(error)}\n`);
+  }
+}
+
+/** The parameters of the query; throws USAGE for one that is unknown or given twice. */
+function queryOf(request: BunRequest): Record<"period" | "from" | "to" | "last", string | undefined> {
+  const { url } = request;
+  const at = url.indexOf("?");
+  const query: Record<string, string | undefined> = {};
+  for (const [name, value] of new URLSearchParams(at < 0 ? "" : url.slice(at + 1))) {
+    if (!["period", "from", "to", "last"].includes(name) || query[name] !== undefined) {
+      throw new Reto3Error("USAGE", `parameter ${name}: unknown or given twice; want period, from, to, last`);
+    }
+    query[name] = value;
+  }
+  return { period: query["period"], from: query["from"], to: query["to"], last: query["last"] };
+}
+
+function acceptedFormat(request: BunRequest): Format {
+  const accept = request.headers.get("accept") ?? "";
+  if (accept.includes("text/csv")) return "csv";
+  return accept.includes("text/plain") ? "text" : "json";
+}
+
+/** Reads up to the first portion, so that what goes wrong at the start is thrown here. */
+async function startReading(buckets: AsyncIterable<Bucket[]>): Promise<AsyncIterable<Bucket[]>> {
+  const iterator = buckets[Symbol.asyncIterator]();
+  const first = await iterator.next();
+  return (async function* () {
+    for (let next = first; !next.done; next = await iterator.next()) yield next.value;
+  })();
+}
+
+function textStream(portions: AsyncGenerator<string>): ReadableStream<Uint8Array> {
+  const encoder = new TextEncoder();
+  return new ReadableStream({
+    async pull(controller) {
+      const { done, value } = await portions.next();
+      if (done) controller.close();
+      else controller.enqueue(encoder.encode(value));
+    },
+    async cancel() {
+      await portions.return(undefined);
+    },
+  });
+}
+
+function notReady({ draining, writer }: RouteContext): string | undefined {
+  if (draining()) return "shutting down";
+  if (!writer.healthy) return "the store does not take events";
+  return writer.queuedEvents >= QUEUE_EVENTS_MAX ? "the queue is full" : undefined;
+}
+
+function isGet(request: BunRequest): boolean {
+  return request.method === "GET" || request.method === "HEAD";
+}
+
+function methodNotAllowed(allow: string): Response {
+  return new Response(`method not allowed; want ${allow}\n`, { status: 405, headers: { Allow: allow } });
+}
+
+function answer(
+  context: RouteContext,
+  status: number,
+  body: string,
+  type = "text/plain",
+  headers?: Record<string, string>,
+): Response {
+  return new Response(body, { status, headers: { "Content-Type": type, ...headersOf(context), ...headers } });
+}
+
+/** A kept-alive connection is told to go while the server shuts down. */
+function headersOf(context: RouteContext): Record<string, string> {
+  return context.draining() ? { Connection: "close" } : {};
+}

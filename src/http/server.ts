@@ -1,0 +1,73 @@
+// The HTTP server: listens, hands requests to the routes, and shuts down without cutting anybody off.
+// Owns the socket's limits. Known limit of Bun.serve: a pipelined request that arrives while the one before it waits
+// closes the connection without an answer (oven-sh/bun issue 38128); such a client learns nothing of either.
+
+import { messageOf, Reto3Error } from "../errors.ts";
+import { createRoutes, notFound, type RouteContext } from "./routes.ts";
+
+/** Above this Bun answers 413 by itself, before the routes see (and count) it. */
+const REQUEST_BYTES_MAX = 64 * 1024;
+
+/** A connection on which nothing happens for so long is closed; slow headers and bodies too. */
+const IDLE_TIMEOUT_SECONDS = 30;
+
+/** While shutting down, clients get so long to send their next request and be told to go, before idle connections are cut. */
+const DRAIN_GRACE_MS = 250;
+
+export interface ServerOptions extends Omit<RouteContext, "draining"> {
+  host: string;
+  /** 0: any free port. */
+  port: number;
+  /** Told of errors that no route expected. */
+  onError: (error: unknown) => void;
+}
+
+export interface HttpServer {
+  /** http://host:port */
+  readonly url: string;
+  /** Tells kept-alive clients to go, refuses new connections, resolves when all requests in work are answered. */
+  drain(): Promise<void>;
+  /** Cuts every connection. */
+  stop(): Promise<void>;
+}
+
+/** Throws USAGE if it cannot listen there. */
+export function startServer(options: ServerOptions): HttpServer {
+  let draining = false;
+  const routes = createRoutes({ ...options, draining: () => draining });
+  const server = listen(options, routes);
+  return {
+    url: `http://${options.host.includes(":") ? `[${options.host}]` : options.host}:${server.port}`,
+    async drain() {
+      draining = true;
+      await Bun.sleep(DRAIN_GRACE_MS);
+      await server.stop();
+    },
+    async stop() {
+      await server.stop(true);
+    },
+  };
+}
+
+function listen({ host, port, onError }: ServerOptions, routes: ReturnType<typeof createRoutes>) {
+  try {
+    return Bun.serve({
+      hostname: host,
+      port,
+      development: false,
+      maxRequestBodySize: REQUEST_BYTES_MAX,
+      idleTimeout: IDLE_TIMEOUT_SECONDS,
+      routes,
+      fetch: notFound,
+      error(error) {
+        onError(error);
+        return new Response("internal error\n", { status: 500 });
+      },
+    });
+  } catch (error) {
+    throw new Reto3Error("USAGE", `cannot listen on ${host} port ${port}: ${messageOf(error)}`, {
+      hint: "stop what uses that port, or name another one with --port",
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,98 @@
+// One HTTP/1.1 connection over a raw socket, with one request in flight and never a pipelined one.
+// Knows just enough of HTTP for the answers of a small POST: a status, a length, whether the server wants to part.
+
+import type { Socket } from "bun";
+
+/** How an exchange ended: the status, or `lost` when the connection broke after the request was (partly) sent. */
+export type Exchange = { status: number } | { lost: string };
+
+export interface Connection {
+  /** Sends `request` and calls `done` once with how it ended. Only when `idle`. */
+  send(request: string, done: (exchange: Exchange) => void): void;
+  /** True while the connection is open and has nothing in flight. */
+  readonly idle: boolean;
+  /** Answers received on it. */
+  readonly answers: number;
+  close(): void;
+}
+
+interface State {
+  received: string;
+  unsent: Uint8Array | undefined;
+  done: ((exchange: Exchange) => void) | undefined;
+  open: boolean;
+  answers: number;
+}
+
+/** Opens a connection; rejects if that fails. `onClose` is called once when it has ended for whatever reason. */
+export async function openConnection(host: string, port: number, onClose: () => void): Promise<Connection> {
+  const state: State = { received: "", unsent: undefined, done: undefined, open: true, answers: 0 };
+  const finish = (exchange: Exchange) => {
+    const { done } = state;
+    state.done = undefined;
+    done?.(exchange);
+  };
+  const end = (reason: string) => {
+    if (!state.open) return;
+    state.open = false;
+    finish({ lost: reason });
+    onClose();
+  };
+  const socket = await Bun.connect({
+    hostname: host,
+    port,
+    socket: {
+      data(own, chunk) {
+        state.received += chunk.toString("latin1");
+        const answer = parseAnswer(state.received);
+        if (!answer) return;
+        state.received = "";
+        state.answers++;
+        if (answer.close) {
+          state.open = false;
+          own.end();
+        }
+        finish({ status: answer.status });
+        if (answer.close) onClose();
+      },
+      drain: (own) => writeRest(own, state),
+      close: () => end("the connection was closed"),
+      end: () => end("the connection was closed"),
+      error: (_own, error) => end(error.message),
+    },
+  });
+  return {
+    send(request, done) {
+      state.done = done;
+      state.unsent = Buffer.from(request, "latin1");
+      writeRest(socket, state);
+    },
+    get idle() {
+      return state.open && state.done === undefined;
+    },
+    get answers() {
+      return state.answers;
+    },
+    close() {
+      end("given up");
+      socket.terminate();
+    },
+  };
+}
+
+function writeRest(socket: Socket, state: State): void {
+  if (!state.unsent) return;
+  const written = Math.max(0, socket.write(state.unsent));
+  state.unsent = written < state.unsent.length ? state.unsent.subarray(written) : undefined;
+}
+
+/** The answer at the start of `text`; undefined while it is not whole. */
+export function parseAnswer(text: string): { status: number; close: boolean } | undefined {
+  const headEnd = text.indexOf("\r\n\r\n");
+  if (headEnd < 0) return undefined;
+  const head = text.slice(0, headEnd);
+  const length = Number(/\r\ncontent-length: *(\d+)/i.exec(head)?.[1] ?? 0);
+  if (text.length < headEnd + 4 + length) return undefined;
+  const close = head.startsWith("HTTP/1.0") || /\r\nconnection: *close/i.test(head);
+  return { status: Number(head.slice(9, 12)), close };
+}

@@ -1,0 +1,79 @@
+// The one place that makes a Cassandra client: its options, its connection, what it learns of the cluster.
+// Knows the driver; nothing of events, tables or flushes.
+
+import { Client, policies, types } from "cassandra-driver";
+import { messageOf, Reto3Error } from "../../errors.ts";
+import type { CassandraAddress } from "./url.ts";
+
+const CONNECT_TIMEOUT_MS = 5_000;
+
+/** An attempt that has no answer by then has an unknown outcome and is sent again. The server's own limit is 2 s. */
+const REQUEST_TIMEOUT_MS = 3_000;
+
+/** A schema change waits for all nodes. */
+const SCHEMA_TIMEOUT_MS = 30_000;
+
+const RECONNECT_MS = 500;
+
+export interface CommitLogSync {
+  host: string;
+  mode: string;
+}
+
+/** Connects. Throws STORE_OPEN with a hint where it cannot. Writes are never retried below us: the writer does that. */
+export async function connect(address: CassandraAddress): Promise<Client> {
+  const { hosts, port, datacenter, credentials } = address;
+  const client = new Client({
+    contactPoints: [...hosts],
+    localDataCenter: datacenter,
+    protocolOptions: { port },
+    ...(credentials && { credentials }),
+    queryOptions: {
+      // With one replica this is that one; with three it is two, for writes and reads alike.
+      consistency: types.consistencies.localQuorum,
+      prepare: true,
+      isIdempotent: true,
+      fetchSize: 5_000,
+    },
+    socketOptions: { connectTimeout: CONNECT_TIMEOUT_MS, readTimeout: REQUEST_TIMEOUT_MS },
+    policies: {
+      retry: new policies.retry.FallthroughRetryPolicy(),
+      reconnection: new policies.reconnection.ConstantReconnectionPolicy(RECONNECT_MS),
+    },
+    isMetadataSyncEnabled: false,
+  });
+  try {
+    await client.connect();
+    return client;
+  } catch (error) {
+    await client.shutdown().catch(() => {});
+    throw new Reto3Error("STORE_OPEN", `store ${address.location}: cannot connect: ${messageOf(error)}`, {
+      hint: hintFor(error, address),
+      cause: error,
+    });
+  }
+}
+
+function hintFor(error: unknown, { datacenter, hosts, port }: CassandraAddress): string {
+  const message = messageOf(error);
+  if (/datacenter/i.test(message)) return `the data centre ${datacenter} is not there; name the right one with ?dc=`;
+  if (/auth|credential|password/i.test(message)) return "check the user and the password in the address";
+  return `check that Cassandra listens on ${hosts.join(",")} port ${port}; 'npm run cassandra' starts one to try`;
+}
+
+/** Runs a schema change. */
+export async function changeSchema(client: Client, cql: string): Promise<void> {
+  await client.execute(cql, [], { prepare: false, readTimeout: SCHEMA_TIMEOUT_MS });
+}
+
+/** How each reachable node syncs its commit log: what an acked write survives there. */
+export async function commitLogSyncs(client: Client): Promise<CommitLogSync[]> {
+  const cql = "SELECT value FROM system_views.settings WHERE name = 'commitlog_sync'";
+  const up = client.hosts.values().filter((host) => host.isUp());
+  return Promise.all(
+    up.map(async (host) => {
+      const answer = await client.execute(cql, [], { prepare: false, host, consistency: types.consistencies.one });
+      return { host: host.address, mode: String(answer.first()?.get("value") ?? "unknown") };
+    }),
+  );
+}

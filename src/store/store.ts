@@ -1,0 +1,108 @@
+// The contract between reto3 and a store: types only, imports nothing. Every adapter passes conformance.ts unchanged.
+//
+// One flush of one writer is ONE atomic write into ONE partition, the same key in every table:
+//
+//     events       ((minute, writer), seq)        created_us, received_us
+//     counts_10ms  ((minute, writer), bucket_us)  events, lag_sum_us, lag_min_us, lag_max_us
+//     counts_1s    ((minute, writer), bucket_us)  the same + lag_hist
+//     counts_1m    ((minute, writer), bucket_us)  the same + lag_hist
+//     claims       ((hour), minute, writer)       sealed_events
+//
+// Times are microseconds since 1970 UTC, whole numbers.
+//
+// Errors of every method are Reto3Errors whose code says whether a retry helps (src/errors.ts): STORE_UNAVAILABLE had no
+// effect, STORE_UNKNOWN may have had it, STORE_REFUSED will never be taken. A method rejects in bounded time.
+
+/** What all rows of a flush have in common. `writer` is a UUID in its usual text form; `minuteUs` the start of a minute. */
+export interface Partition {
+  minuteUs: number;
+  writer: string;
+}
+
+/** The level of a count table; the same names as the periods. */
+export type CountLevel = "10ms" | "1s" | "1m";
+
+/** The ABSOLUTE totals of one writer in one bucket, so that writing them again changes nothing. */
+export interface CountRow {
+  bucketUs: number;
+  events: number;
+  lagSumUs: number;
+  lagMinUs: number;
+  lagMaxUs: number;
+  /** Histogram.encode() of the lags; null at 10ms. */
+  lagHist: Uint8Array | null;
+}
+
+/** Events `firstSeq`, `firstSeq + 1`, ... of a partition, with the totals of every bucket that they touch. */
+export interface Flush extends Partition {
+  firstSeq: number;
+  /** Creation times; bigint because a client's clock may be anywhere between the years 1 and 9999. */
+  createdUs: readonly bigint[];
+  /** Arrival times, ascending, all within the partition's minute; as long as `createdUs`. */
+  receivedUs: readonly number[];
+  counts: Record<CountLevel, readonly CountRow[]>;
+  /** Write timestamp: strictly increasing per writer, the same in every attempt at this flush. */
+  writtenAtUs: number;
+}
+
+/** A writer's word that it may write into a partition. `sealedEvents`: how many events lie there for good; null while that may change. */
+export interface Claim extends Partition {
+  sealedEvents: number | null;
+}
+
+export interface EventRow {
+  seq: number;
+  createdUs: bigint;
+  receivedUs: number;
+}
+
+export interface StoreInfo {
+  /** Where the data is, without any secret. */
+  location: string;
+  /** What a 2xx promises, as one sentence for people: what it survives. */
+  durability: string;
+  /** Things that people should know before they trust this store; each one sentence. */
+  warnings: readonly string[];
+}
+
+export interface Store {
+  readonly info: StoreInfo;
+
+  /** Makes `flush` durable, all of it or nothing. The same flush again changes nothing. After success every reader sees it. */
+  write(flush: Flush): Promise<void>;
+
+  /** Makes the claim durable. Repeating it, also after `seal`, changes nothing. */
+  claim(partition: Partition, writtenAtUs: number): Promise<void>;
+
+  /** Says that `partition` was claimed and now holds `events` events for good. Repeating it changes nothing. */
+  seal(partition: Partition, events: number, writtenAtUs: number): Promise<void>;
+
+  /** The claims of minutes in [fromUs, toUs), by minute. Hours are read one after another while the caller consumes. */
+  claims(fromUs: number, toUs: number): AsyncIterable<Claim>;
+
+  /** The counts of a partition whose bucket starts in [fromUs, toUs), ascending. At most 6,000 rows (a minute of 10 ms buckets). */
+  counts(partition: Partition, level: CountLevel, fromUs: number, toUs: number): Promise<CountRow[]>;
+
+  /** All raw events of a partition that have not expired, by seq, in pages of a few thousand. */
+  events(partition: Partition): AsyncIterable<EventRow[]>;
+
+  /** Resolves when the store answers. */
+  ping(): Promise<void>;
+
+  /** The store's clock minus this process's, in microseconds; null where there is but one clock. */
+  clockOffsetUs(): Promise<number | null>;
+
+  /** Ends all use. What was in flight may have any outcome. */
+  close(): Promise<void>;
+}
+
+export interface OpenOptions {
+  /**
+   * - `serve`: create what is missing.
+   * - `read`: change nothing; the store must exist.
+   * - `scratch`: a store of its own beside the named one, empty, erased on close; for measurements.
+   */
+  mode: "serve" | "read" | "scratch";
+  /** Told about what happens on the way, for people; no secrets. */
+  log?: (line: string) => void;
+}

@@ -1,0 +1,63 @@
+// Sends one attempt again and again until its outcome is known or it is too old: full jitter, a bounded wait, no bound on tries.
+// Knows nothing of what it sends; the attempt must be safe to repeat.
+
+import { retryAdvice } from "../errors.ts";
+
+const BACKOFF_FIRST_MS = 20;
+const BACKOFF_MAX_MS = 1_000;
+
+/**
+ * - `done`: an attempt succeeded.
+ * - `refused`: an attempt failed for good. `mayHaveApplied`: whether an earlier one may have had its effect.
+ * - `expired`: too old, or told to stop; the outcome stays unknown if `mayHaveApplied`, else nothing was done.
+ */
+export type RetryResult =
+  | { outcome: "done"; tries: number }
+  | { outcome: "refused" | "expired"; tries: number; mayHaveApplied: boolean; error: unknown };
+
+export interface RetryOptions {
+  /** No new attempt starts at this age, in milliseconds. */
+  ageMaxMs: number;
+  /** Aborted: no new attempt starts. */
+  signal: AbortSignal;
+  /** Told of each failure that will be tried again. */
+  onFailure?: (error: unknown, tries: number) => void;
+}
+
+export async function retryUntilKnown(attempt: () => Promise<void>, options: RetryOptions): Promise<RetryResult> {
+  const startedMs = performance.now();
+  let mayHaveApplied = false;
+  for (let tries = 1; ; tries++) {
+    try {
+      await attempt();
+      return { outcome: "done", tries };
+    } catch (error) {
+      const advice = retryAdvice(error);
+      mayHaveApplied ||= advice.mayHaveApplied;
+      if (!advice.retry) return { outcome: "refused", tries, mayHaveApplied, error };
+      const expired = () => options.signal.aborted || performance.now() - startedMs >= options.ageMaxMs;
+      if (expired()) return { outcome: "expired", tries, mayHaveApplied, error };
+      options.onFailure?.(error, tries);
+      await pause(backoffMs(tries), options.signal);
+      if (expired()) return { outcome: "expired", tries, mayHaveApplied, error };
+    }
+  }
+}
+
+function backoffMs(tries: number): number {
+  return Math.random() * Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** Math.min(tries, 10));
+}
+
+/** Waits `ms`, or less if `signal` aborts. */
+export function pause(ms: number, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener("abort", done);
+  });
+}
