@@ -54,6 +54,8 @@ function listen({ host, port, onError }: ServerOptions, routes: ReturnType<typeo
     return Bun.serve({
       hostname: host,
       port,
+      // By default Bun shares a port silently with whoever has it already: events would go to two stores.
+      reusePort: false,
       development: false,
       maxRequestBodySize: REQUEST_BYTES_MAX,
       idleTimeout: IDLE_TIMEOUT_SECONDS,

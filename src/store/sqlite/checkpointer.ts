@@ -38,6 +38,7 @@ function checkpointEverySecond(file: string): () => void {
   }, INTERVAL_MS);
   return () => {
     clearInterval(timer);
+    passive.finalize();
     db.close();
   };
 }

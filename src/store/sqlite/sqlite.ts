@@ -3,7 +3,7 @@
 
 import { Database, SQLiteError, type SQLQueryBindings } from "bun:sqlite";
 import { existsSync, rmSync } from "node:fs";
-import { messageOf, Reto3Error } from "../../errors.ts";
+import { messageOf, Reto3Error, type ErrorCode } from "../../errors.ts";
 import { bucketStartUs, HOUR_US } from "../../period.ts";
 import type { Claim, CountLevel, CountRow, EventRow, Flush, OpenOptions, Partition, Store } from "../store.ts";
 import { ensureSchema } from "./schema.ts";
@@ -35,6 +35,7 @@ export function openSqlite(file: string, options: OpenOptions): Store {
   }
   const db = openDatabase(path, location, options.mode);
   const checkpointer = options.mode === "read" ? undefined : startCheckpointer(path);
+  const { finalize, ...calls } = operations(db);
   return {
     info: {
       location,
@@ -42,9 +43,10 @@ export function openSqlite(file: string, options: OpenOptions): Store {
         "on this machine's disk (SQLite, synced at each commit); it survives a killed process and a power cut",
       warnings: [],
     },
-    ...operations(db),
+    ...calls,
     async close() {
       await checkpointer?.close();
+      finalize();
       db.close();
       if (scratch) removeFiles(path);
     },
@@ -97,7 +99,7 @@ function startCheckpointer(file: string): { close(): Promise<void> } {
 const COUNT_COLUMNS =
   "bucket_us AS bucketUs, events, lag_sum_us AS lagSumUs, lag_min_us AS lagMinUs, lag_max_us AS lagMaxUs";
 
-function operations(db: Database): Omit<Store, "info" | "close"> {
+function operations(db: Database): Omit<Store, "info" | "close"> & { finalize(): void } {
   const run = {
     event: db.prepare("INSERT OR REPLACE INTO events VALUES (?, ?, ?, ?, ?)"),
     "10ms": db.prepare("INSERT OR REPLACE INTO counts_10ms VALUES (?, ?, ?, ?, ?, ?, ?)"),
@@ -188,6 +190,10 @@ function operations(db: Database): Omit<Store, "info" | "close"> {
     async clockOffsetUs() {
       return null;
     },
+    /** SQLite ends a handle, and tidies up its log, only when no statement is left. */
+    finalize() {
+      for (const statement of [...Object.values(run), ...Object.values(get)]) statement.finalize();
+    },
   };
 }
 
@@ -204,18 +210,25 @@ function countValues(minuteUs: number, writer: number, row: CountRow): SQLQueryB
   return row.lagHist ? [...values, row.lagHist] : values;
 }
 
-/** A transaction that throws is rolled back: nothing of it is visible. Which of these pass by themselves: https://sqlite.org/rescode.html */
+/** Errors that pass by themselves, and errors that never do. Codes: https://sqlite.org/rescode.html */
 const PASSING = /^SQLITE_(BUSY|LOCKED|FULL|NOMEM|CANTOPEN)/;
 const FOR_GOOD = /^SQLITE_(READONLY|CORRUPT|NOTADB|SCHEMA|CONSTRAINT|MISMATCH|TOOBIG|AUTH|MISUSE|RANGE|ERROR|PERM)/;
 
+/** Runs `action` and classifies what it throws. A transaction that throws is rolled back: nothing of it is visible. */
 function attempt<T>(action: () => T): T {
   try {
     return action();
   } catch (error) {
-    const code = error instanceof SQLiteError ? (error.code ?? "") : "";
-    const kind = PASSING.test(code) ? "STORE_UNAVAILABLE" : FOR_GOOD.test(code) ? "STORE_REFUSED" : "STORE_UNKNOWN";
-    throw new Reto3Error(kind, `SQLite: ${messageOf(error)}${code ? ` (${code})` : ""}`, { cause: error });
+    throw new Reto3Error(codeOf(error), `SQLite: ${messageOf(error)}`, { cause: error });
   }
+}
+
+function codeOf(error: unknown): ErrorCode {
+  // Not from SQLite, so from the binding of values: the same values will fail again.
+  if (!(error instanceof SQLiteError)) return "STORE_REFUSED";
+  const code = error.code ?? "";
+  if (PASSING.test(code)) return "STORE_UNAVAILABLE";
+  return FOR_GOOD.test(code) ? "STORE_REFUSED" : "STORE_UNKNOWN";
 }
 
 function removeFiles(path: string): void {

@@ -1,0 +1,246 @@
+import { afterEach, describe, expect, test } from "bun:test";
+import { connect } from "node:net";
+import { systemClock } from "../clock.ts";
+import { Reto3Error } from "../errors.ts";
+import { memoryStore } from "../store/memory.ts";
+import type { Store } from "../store/store.ts";
+import { Writer, type WriterOptions } from "../writer/writer.ts";
+import { startServer, type HttpServer } from "./server.ts";
+
+const EVENT = "value=2016-05-28+11%3A11%3A11.123456";
+const STORED = "<html><body><h1>POST!</h1></body></html>";
+
+const started: { server: HttpServer; writer: Writer }[] = [];
+afterEach(async () => {
+  for (const { server, writer } of started.splice(0)) {
+    await server.stop();
+    await writer.close(100);
+  }
+});
+
+function start(store: Store = memoryStore(), options: Partial<WriterOptions> = {}) {
+  const clock = systemClock();
+  const writer = new Writer({ store, clock, ...options });
+  const errors: unknown[] = [];
+  const server = startServer({
+    host: "127.0.0.1",
+    port: 0,
+    store,
+    writer,
+    clock,
+    version: "1.2.3",
+    clockOffsetUs: () => -1_500,
+    onError: (error) => errors.push(error),
+  });
+  started.push({ server, writer });
+  const post = (body: string) => fetch(server.url, { method: "POST", body });
+  return { server, writer, post, errors };
+}
+
+/** Sends `request` as it is and resolves with all that comes until the server closes. */
+function raw(url: string, request: string): Promise<string> {
+  const { hostname, port } = new URL(url);
+  return new Promise((resolve, reject) => {
+    let received = "";
+    const socket = connect(Number(port), hostname, () => socket.write(request));
+    socket.on("data", (chunk) => (received += String(chunk)));
+    socket.on("close", () => resolve(received));
+    socket.on("error", reject);
+  });
+}
+
+describe("POST /", () => {
+  test("answers 200 with the body that clients expect, once the event is stored", async () => {
+    const store = memoryStore();
+    let written = 0;
+    const watched: Store = { ...store, write: async (flush) => void (written += (await store.write(flush), flush.receivedUs.length)) };
+    const { post } = start(watched);
+    const response = await post(EVENT);
+    expect([response.status, await response.text(), written]).toEqual([200, STORED, 1]);
+  });
+
+  test("answers 400 with one line for what is no event, and counts it", async () => {
+    const { post, server } = start();
+    const response = await post("value=2016-02-30+00:00:00");
+    expect(response.status).toBe(400);
+    expect(await response.text()).toMatch(/^event: value "2016-02-30 00:00:00" is not .*; want one form field: value=YYYY.*\n$/);
+    expect(await (await fetch(`${server.url}/metrics`)).text()).toContain('reto3_requests_refused_total{reason="invalid"} 1');
+  });
+
+  test("answers 413 for a body that is too large", async () => {
+    const { post } = start();
+    expect((await post(`value=${"x".repeat(2_000)}`)).status).toBe(413);
+    expect((await post(`value=${"x".repeat(100_000)}`)).status).toBe(413);
+  });
+
+  test("answers 503 with Retry-After when the queue is full; the event was not taken", async () => {
+    const { post, writer } = start(memoryStore(), { queueEventsMax: 1 });
+    const taken = post(EVENT);
+    while (writer.queuedEvents === 0) await Bun.sleep(0);
+    const refused = await post(EVENT);
+    expect([refused.status, refused.headers.get("retry-after")]).toEqual([503, "1"]);
+    expect((await taken).status).toBe(200);
+    expect(writer.stats.storedEvents).toBe(1);
+  });
+
+  test("answers 504 when no durable answer comes in time, and is not ready until one does", async () => {
+    const store = memoryStore();
+    const gate = Promise.withResolvers<void>();
+    const { post, server } = start({ ...store, write: (flush) => gate.promise.then(() => store.write(flush)) }, { ackTimeoutMs: 50 });
+    expect((await post(EVENT)).status).toBe(504);
+    expect((await fetch(`${server.url}/readyz`)).status).toBe(503);
+    gate.resolve();
+    while ((await fetch(`${server.url}/readyz`)).status !== 200) await Bun.sleep(1);
+    expect((await post(EVENT)).status).toBe(200);
+  });
+
+  test("answers 503 when the store refuses for good and nothing was sent, 504 when something may have been", async () => {
+    const refusing: Store = { ...memoryStore(), write: () => Promise.reject(new Reto3Error("STORE_REFUSED", "no")) };
+    expect((await start(refusing).post(EVENT)).status).toBe(503);
+    let tries = 0;
+    const lost: Store = {
+      ...memoryStore(),
+      write: () => Promise.reject(new Reto3Error(tries++ === 0 ? "STORE_UNKNOWN" : "STORE_REFUSED", "no")),
+    };
+    expect((await start(lost).post(EVENT)).status).toBe(504);
+  });
+});
+
+describe("other requests", () => {
+  test("GET / answers 200, as existing clients check", async () => {
+    expect((await fetch(start().server.url)).status).toBe(200);
+  });
+
+  test.each([
+    ["PUT", "/", 405, "GET, HEAD, POST"],
+    ["DELETE", "/counts", 405, "GET, HEAD"],
+    ["POST", "/healthz", 405, "GET, HEAD"],
+    ["GET", "/nothing", 404, null],
+    ["POST", "/nothing", 404, null],
+  ])("%s %s answers %p", async (method, path, status, allow) => {
+    const response = await fetch(start().server.url + path, { method });
+    expect([response.status, response.headers.get("allow")]).toEqual([status, allow]);
+  });
+
+  test("/healthz and /readyz answer 200 while all is well", async () => {
+    const { url } = start().server;
+    expect([(await fetch(`${url}/healthz`)).status, (await fetch(`${url}/readyz`)).status]).toEqual([200, 200]);
+  });
+
+  test("a request of HTTP/1.0 without Host is answered", async () => {
+    const { url } = start().server;
+    const request = `POST / HTTP/1.0\r\nContent-Length: ${EVENT.length}\r\n\r\n${EVENT}`;
+    expect(await raw(url, request)).toContain(STORED);
+  });
+
+  test("a head in a hundred pieces is put together", async () => {
+    const { url } = start().server;
+    const { hostname, port } = new URL(url);
+    const request = `POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: ${EVENT.length}\r\n\r\n${EVENT}`;
+    const answer = await new Promise<string>((resolve) => {
+      let received = "";
+      const socket = connect(Number(port), hostname);
+      socket.setNoDelay(true);
+      socket.on("data", (chunk) => (received += String(chunk)));
+      socket.on("close", () => resolve(received));
+      socket.on("connect", async () => {
+        for (const character of request) {
+          socket.write(character);
+          await Bun.sleep(0);
+        }
+      });
+    });
+    expect(answer).toContain(STORED);
+  });
+
+  test("an occupied port is an error with a hint", () => {
+    const { url } = start().server;
+    const store = memoryStore();
+    const clock = systemClock();
+    const writer = new Writer({ store, clock });
+    const options = { store, clock, writer, version: "", clockOffsetUs: () => null, onError: () => {} };
+    expect(() => startServer({ ...options, host: "127.0.0.1", port: Number(new URL(url).port) })).toThrow("cannot listen");
+  });
+});
+
+describe("GET /counts", () => {
+  async function serverWithEvents(times: number) {
+    const started = start();
+    await Promise.all(Array.from({ length: times }, () => started.post(EVENT)));
+    return started.server.url;
+  }
+
+  test("answers JSON with the counts, the server's time and whether they are final", async () => {
+    const url = await serverWithEvents(20);
+    const response = await fetch(`${url}/counts?period=1m&last=2m`);
+    expect(response.headers.get("content-type")).toBe("application/json");
+    const answer = (await response.json()) as Record<string, unknown>;
+    expect(answer).toMatchObject({ period: "1m", events: 20, sealed: false });
+    expect(Math.abs(Date.parse(String(answer["now"])) - Date.now())).toBeLessThan(60_000);
+  });
+
+  test("answers text lines or CSV to whom accepts them", async () => {
+    const url = await serverWithEvents(3);
+    const ask = async (accept: string) => (await fetch(`${url}/counts?last=1m`, { headers: { accept } })).text();
+    const sum = (text: string) => text.trim().split("\n").reduce((total, line) => total + Number(line.split(",")[1]), 0);
+    expect(await ask("text/plain")).toMatch(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.000, \d+\n/);
+    expect(sum(await ask("text/plain"))).toBe(3);
+    expect(await ask("text/csv")).toStartWith("bucket,events,lag_min_us");
+  });
+
+  test.each(["period=5s", "last=abc", "from=x", "limit=3", "last=1s&last=2s", "from=2027-01-01&to=2026-01-01"])(
+    "answers 400 to %s",
+    async (query) => {
+      const response = await fetch(`${start().server.url}/counts?${query}`);
+      expect([response.status, (await response.text()).length > 20]).toEqual([400, true]);
+    },
+  );
+
+  test("answers 503 when the store cannot be read", async () => {
+    const store: Store = {
+      ...memoryStore(),
+      // oxlint-disable-next-line require-yield
+      async *claims() {
+        throw new Reto3Error("STORE_UNAVAILABLE", "no host is up");
+      },
+    };
+    const response = await fetch(`${start(store).server.url}/counts`);
+    expect([response.status, await response.text()]).toEqual([503, "no host is up\n"]);
+  });
+});
+
+describe("GET /metrics", () => {
+  test("has every counter from the start, and histograms whose buckets add up", async () => {
+    const { post, server } = start();
+    await Promise.all(Array.from({ length: 7 }, () => post(EVENT)));
+    const text = await (await fetch(`${server.url}/metrics`)).text();
+    const value = (name: string) => Number(text.split("\n").find((line) => line.startsWith(`${name} `))?.split(" ").at(-1));
+    expect(value("reto3_events_accepted_total")).toBe(7);
+    expect(value("reto3_events_stored_total")).toBe(7);
+    expect(value("reto3_ack_latency_seconds_count")).toBe(7);
+    expect(value('reto3_ack_latency_seconds_bucket{le="+Inf"}')).toBe(7);
+    expect(value("reto3_flush_events_sum")).toBe(7);
+    expect(value("reto3_store_clock_offset_seconds")).toBe(-0.0015);
+    expect(text).toContain('reto3_build_info{version="1.2.3"');
+    for (const reason of ["invalid", "too_large", "method", "queue_full", "draining", "timeout", "store_refused"]) {
+      expect(value(`reto3_requests_refused_total{reason="${reason}"}`)).toBe(0);
+    }
+  });
+});
+
+describe("draining", () => {
+  test("answers what was taken, tells kept-alive clients to go, then takes no connection", async () => {
+    const store = memoryStore();
+    const gate = Promise.withResolvers<void>();
+    const { server, post, writer } = start({ ...store, write: (flush) => gate.promise.then(() => store.write(flush)) });
+    const taken = post(EVENT);
+    while (writer.queuedEvents === 0) await Bun.sleep(0);
+    const drained = server.drain();
+    const told = await fetch(`${server.url}/readyz`);
+    expect([told.status, told.headers.get("connection")]).toEqual([503, "close"]);
+    gate.resolve();
+    expect((await taken).status).toBe(200);
+    await drained;
+    await expect(fetch(server.url)).rejects.toThrow();
+  });
+});

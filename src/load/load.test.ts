@@ -1,0 +1,220 @@
+import { afterEach, describe, expect, test } from "bun:test";
+import type { Socket, TCPSocketListener } from "bun";
+import { Attack, type AttackOptions } from "./attack.ts";
+import { checkCounts, takeBaseline } from "./check.ts";
+import { parseAnswer } from "./connection.ts";
+import { steadySchedule } from "./pacer.ts";
+import { LoadResult, outcomeOf } from "./result.ts";
+
+const stops: (() => void)[] = [];
+afterEach(() => {
+  for (const stop of stops.splice(0)) stop();
+});
+
+function serve(fetch: (request: Request) => Response | Promise<Response>) {
+  const server = Bun.serve({ hostname: "127.0.0.1", port: 0, development: false, fetch });
+  stops.push(() => void server.stop(true));
+  return { host: "127.0.0.1", port: server.port ?? 0, url: `http://127.0.0.1:${server.port}/` };
+}
+
+function attackOn(target: { host: string; port: number }, given: Partial<AttackOptions>) {
+  return new Attack({
+    host: target.host,
+    port: target.port,
+    path: "/",
+    schedule: steadySchedule(1_000, 100),
+    connectionsMax: 50,
+    requestsPerConnection: 0,
+    timeoutMs: 2_000,
+    signal: new AbortController().signal,
+    ...given,
+  });
+}
+
+test("the schedule is evenly spaced and has rate times duration requests", () => {
+  const schedule = steadySchedule(5_000, 10_000);
+  expect([schedule.total, schedule.dueMs(0), schedule.dueMs(5_000)]).toEqual([50_000, 0, 1_000]);
+});
+
+describe("an answer is parsed", () => {
+  const head = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 5\r\n";
+  test.each<[string, string, ReturnType<typeof parseAnswer>]>([
+    ["whole", `${head}\r\nhello`, { status: 200, close: false }],
+    ["with its head cut", head, undefined],
+    ["with its body cut", `${head}\r\nhell`, undefined],
+    ["that ends the connection", `${head}connection: close\r\n\r\nhello`, { status: 200, close: true }],
+    ["without a body", "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n", { status: 503, close: false }],
+  ])("%s", (_, text, answer) => expect(parseAnswer(text)).toEqual(answer));
+});
+
+test.each([
+  [200, "acked"],
+  [400, "refused"],
+  [413, "refused"],
+  [503, "refused"],
+  [504, "unknown"],
+  [500, "unknown"],
+  [502, "unknown"],
+] as const)("status %p is %s", (status, outcome) => expect(outcomeOf(status)).toBe(outcome));
+
+test("latencies are percentiles of milliseconds, from the schedule and from the send", () => {
+  const result = new LoadResult();
+  for (let ms = 1; ms <= 100; ms++) {
+    result.add({ dueUs: 0, sentUs: 500_000, doneUs: 500_000 + ms * 1_000, outcome: "acked", status: 200 }, "status 200");
+  }
+  const { fromSend, fromSchedule } = result.latencies();
+  expect(Math.abs(fromSend.p50 - 50)).toBeLessThan(1);
+  expect([fromSend.max, fromSchedule.max]).toEqual([100, 600]);
+});
+
+describe("an attack", () => {
+  test("sends valid events of this moment, each once, and counts the answers", async () => {
+    const bodies: string[] = [];
+    const target = serve(async (request) => {
+      bodies.push(await request.text());
+      return new Response("ok", { status: bodies.length % 10 === 0 ? 503 : 200 });
+    });
+    const { outcomes } = await attackOn(target, {}).run();
+    expect(outcomes).toEqual({ acked: 90, refused: 10, unknown: 0, unsent: 0 });
+    expect(bodies.length).toBe(100);
+    for (const body of bodies) expect(body).toMatch(/^value=\d{4}-\d\d-\d\d\+\d\d%3A\d\d%3A\d\d\.\d{6}$/);
+  });
+
+  test("does not wait for a slow server: what is late counts from when it was due", async () => {
+    let answered = 0;
+    const gate = Promise.withResolvers<void>();
+    setTimeout(() => gate.resolve(), 300);
+    const target = serve(async () => {
+      await gate.promise;
+      answered++;
+      return new Response("ok");
+    });
+    const result = await attackOn(target, { connectionsMax: 5 }).run();
+    expect([result.outcomes.acked, answered]).toEqual([100, 100]);
+    // Nearly all of them waited for one of five connections, which shows only from the schedule.
+    const { fromSchedule, fromSend } = result.latencies();
+    expect(fromSchedule.p50).toBeGreaterThan(150);
+    expect(fromSend.p50).toBeLessThan(fromSchedule.p50);
+  });
+
+  test("opens a new connection for every so many requests if told to", async () => {
+    const ports = new Set<number>();
+    const server = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      development: false,
+      fetch: (request, own) => {
+        ports.add(own.requestIP(request)?.port ?? 0);
+        return new Response("ok");
+      },
+    });
+    stops.push(() => void server.stop(true));
+    const target = { host: "127.0.0.1", port: server.port ?? 0 };
+    await attackOn(target, { requestsPerConnection: 10, schedule: steadySchedule(200, 500) }).run();
+    expect(ports.size).toBeGreaterThanOrEqual(10);
+  });
+
+  test("takes a connection that breaks without an answer for an unknown outcome", async () => {
+    const server: TCPSocketListener = Bun.listen({
+      hostname: "127.0.0.1",
+      port: 0,
+      socket: { data: (socket: Socket) => void socket.end() },
+    });
+    stops.push(() => server.stop(true));
+    const { outcomes } = await attackOn({ host: "127.0.0.1", port: server.port }, {}).run();
+    expect(outcomes).toEqual({ acked: 0, refused: 0, unknown: 100, unsent: 0 });
+  });
+
+  test("takes a request without an answer in time for an unknown outcome", async () => {
+    const target = serve(() => new Promise<Response>(() => {}));
+    const { outcomes } = await attackOn(target, { timeoutMs: 100, connectionsMax: 100 }).run();
+    expect(outcomes.unknown).toBe(100);
+  });
+
+  test("says unsent where nobody listens", async () => {
+    const target = serve(() => new Response());
+    stops.splice(0).forEach((stop) => stop());
+    const { outcomes } = await attackOn(target, { timeoutMs: 50 }).run();
+    expect(outcomes).toEqual({ acked: 0, refused: 0, unknown: 0, unsent: 100 });
+  });
+
+  test("ends early when it is told to, and still has every answer of what it sent", async () => {
+    const target = serve(() => new Response("ok"));
+    const stop = new AbortController();
+    setTimeout(() => stop.abort(), 100);
+    const { outcomes } = await attackOn(target, { schedule: steadySchedule(500, 60_000), signal: stop.signal }).run();
+    expect(outcomes.acked).toBeGreaterThan(10);
+    expect(outcomes.acked).toBeLessThan(5_000);
+    expect(outcomes.unknown).toBe(0);
+  });
+
+  test("records every request with its times", async () => {
+    const target = serve(() => new Response("ok"));
+    const records: number[] = [];
+    await attackOn(target, {
+      onRecord: ({ dueUs, sentUs, doneUs }) => {
+        expect(dueUs <= (sentUs ?? 0) && (sentUs ?? 0) <= doneUs).toBe(true);
+        records.push(dueUs);
+      },
+    }).run();
+    expect(records.length).toBe(100);
+  });
+});
+
+describe("the check", () => {
+  /** A server that answers GET /counts with `events` as they are at that moment. */
+  function countsServer(state: { events: number; sealed: boolean }) {
+    const asked: URL[] = [];
+    const target = serve((request) => {
+      asked.push(new URL(request.url));
+      return Response.json({ now: new Date().toISOString(), ...state });
+    });
+    return { ...target, asked };
+  }
+
+  test("holds when all that was acked is counted, whatever was there before", async () => {
+    const state = { events: 7, sealed: false };
+    const { url, asked } = countsServer(state);
+    const baseline = await takeBaseline(url);
+    state.events = 107;
+    expect(await checkCounts(url, baseline, { acked: 100, unknown: 0 }, 1_000)).toEqual({ counted: 100, holds: true, final: true });
+    const last = asked.at(-1)?.searchParams;
+    expect(Date.parse(last?.get("from") ?? "")).toBeLessThan(Date.now());
+    expect(Date.parse(last?.get("to") ?? "")).toBeGreaterThan(Date.now());
+  });
+
+  test("fails when one is missing, once that is final", async () => {
+    const state = { events: 0, sealed: true };
+    const { url } = countsServer(state);
+    const baseline = await takeBaseline(url);
+    state.events = 99;
+    expect(await checkCounts(url, baseline, { acked: 100, unknown: 5 }, 1_000)).toEqual({ counted: 99, holds: false, final: true });
+  });
+
+  test("fails at once when more is counted than was sent", async () => {
+    const state = { events: 0, sealed: false };
+    const { url } = countsServer(state);
+    const baseline = await takeBaseline(url);
+    state.events = 106;
+    expect((await checkCounts(url, baseline, { acked: 100, unknown: 5 }, 60_000)).holds).toBe(false);
+  });
+
+  test("waits for events of unknown outcome until nothing can come any more", async () => {
+    const state = { events: 0, sealed: false };
+    const { url, asked } = countsServer(state);
+    const baseline = await takeBaseline(url);
+    state.events = 101;
+    const checked = checkCounts(url, baseline, { acked: 100, unknown: 5 }, 60_000);
+    const before = asked.length;
+    while (asked.length < before + 3) await Bun.sleep(1);
+    state.events = 103;
+    state.sealed = true;
+    expect(await checked).toEqual({ counted: 103, holds: true, final: true });
+  });
+
+  test("says what to do when nobody answers", async () => {
+    const { url } = serve(() => new Response());
+    stops.splice(0).forEach((stop) => stop());
+    await expect(takeBaseline(url)).rejects.toThrow("cannot read the counts");
+  });
+});

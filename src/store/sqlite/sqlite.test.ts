@@ -1,0 +1,93 @@
+import { Database } from "bun:sqlite";
+import { afterAll, describe, expect, test } from "bun:test";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Reto3Error } from "../../errors.ts";
+import { storeConformance } from "../conformance.ts";
+import { openSqlite } from "./sqlite.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "reto3-sqlite-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+storeConformance("sqlite", async () => {
+  const file = join(folder, "conformance.db");
+  return { open: async () => openSqlite(file, { mode: "serve" }) };
+});
+
+function openError(file: string, mode: "serve" | "read" = "serve"): Reto3Error {
+  try {
+    void openSqlite(file, { mode }).close();
+  } catch (error) {
+    if (error instanceof Reto3Error) return error;
+  }
+  throw new Error("it opened");
+}
+
+describe("a SQLite file", () => {
+  test("that is not there is not made by a reader", () => {
+    const file = join(folder, "absent.db");
+    expect(openError(file, "read").message).toContain("there is no such file");
+    expect(existsSync(file)).toBe(false);
+  });
+
+  test("of another program is refused and left as it is", () => {
+    const file = join(folder, "foreign.db");
+    const foreign = new Database(file, { create: true });
+    foreign.run("CREATE TABLE theirs (a)");
+    foreign.close();
+    const error = openError(file);
+    expect([error.code, error.message]).toEqual(["STORE_OPEN", expect.stringContaining("not one of reto3's")]);
+    expect(new Database(file).query("SELECT count(*) AS n FROM sqlite_schema").get()).toEqual({ n: 1 });
+  });
+
+  test("of another schema version is refused", async () => {
+    const file = join(folder, "version.db");
+    await openSqlite(file, { mode: "serve" }).close();
+    const db = new Database(file);
+    db.run("PRAGMA user_version = 99");
+    db.close();
+    expect(openError(file).message).toContain("version 99, want 1");
+  });
+
+  test("that is no database at all is refused with a hint", () => {
+    const file = join(folder, "text.db");
+    writeFileSync(file, "not a database, but long enough to have a header of a hundred bytes ".repeat(20));
+    const error = openError(file);
+    expect([error.code, error.hint]).toEqual(["STORE_OPEN", expect.stringContaining("one of reto3's")]);
+  });
+
+  test("in a folder that does not exist is refused", () => {
+    expect(openError(join(folder, "no", "such", "x.db")).message).toContain("cannot be opened");
+  });
+
+  test("opened for a measurement is one of its own and gone afterwards", async () => {
+    const file = join(folder, "real.db");
+    const scratch = openSqlite(file, { mode: "scratch" });
+    expect([existsSync(`${file}.scratch`), existsSync(file)]).toEqual([true, false]);
+    await scratch.close();
+    expect(existsSync(`${file}.scratch`)).toBe(false);
+  });
+
+  test("whose lock another process holds says that a retry may help", async () => {
+    const file = join(folder, "locked.db");
+    const store = openSqlite(file, { mode: "serve" });
+    const other = new Database(file);
+    other.run("BEGIN IMMEDIATE");
+    const failure = await store.claim({ minuteUs: 0, writer: Bun.randomUUIDv7() }, 1).catch((error: unknown) => error);
+    expect((failure as Reto3Error).code).toBe("STORE_UNAVAILABLE");
+    other.run("ROLLBACK");
+    await store.claim({ minuteUs: 0, writer: Bun.randomUUIDv7() }, 1);
+    await store.close();
+  });
+
+  test("is opened synced at each commit, in WAL mode", async () => {
+    const file = join(folder, "modes.db");
+    const store = openSqlite(file, { mode: "serve" });
+    using other = new Database(file);
+    expect(other.query("PRAGMA journal_mode").get()).toEqual({ journal_mode: "wal" });
+    other.close();
+    await store.close();
+    expect(existsSync(`${file}-wal`)).toBe(false);
+  });
+});
