@@ -58,7 +58,9 @@ describe("flags", () => {
   });
 
   test("a variable that does not parse is named in the error", () => {
-    expect(() => parse([], { RETO3_RPS: "fast" })).toThrow('RETO3_RPS: "fast" is not accepted; want a whole number from 1 to 100');
+    expect(() => parse([], { RETO3_RPS: "fast" })).toThrow(
+      'RETO3_RPS: "fast" is not accepted; want a whole number from 1 to 100',
+    );
   });
 });
 

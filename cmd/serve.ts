@@ -3,6 +3,7 @@
 import { version } from "../package.json";
 import { systemClock } from "../src/clock.ts";
 import { ACK_TIMEOUT_MS, CLOCK_OFFSET_WARN_US, DEFAULT_HOST, DEFAULT_PORT, DRAIN_TIMEOUT_MS } from "../src/config.ts";
+import { settlesWithin } from "../src/deadline.ts";
 import { messageOf } from "../src/errors.ts";
 import { startServer, type HttpServer } from "../src/http/server.ts";
 import { openStore } from "../src/store/open.ts";
@@ -103,10 +104,10 @@ async function serve(values: Values<typeof flags>): Promise<number> {
 async function drain(server: HttpServer, writer: Writer, timeoutMs: number): Promise<number> {
   const deadlineMs = performance.now() + timeoutMs;
   const answered = server.drain();
-  await Promise.race([answered, Bun.sleep(timeoutMs)]);
+  await settlesWithin(answered, timeoutMs);
   const { unknownEvents, drained } = await writer.close(Math.max(0, deadlineMs - performance.now()));
   // What close() has just answered "unknown" is still on its way out.
-  if (!drained) await Promise.race([answered, Bun.sleep(1_000)]);
+  if (!drained) await settlesWithin(answered, 1_000);
   await server.stop();
   if (drained) {
     log.info(`drained: ${writer.stats.storedEvents} events stored, none left`);

@@ -97,20 +97,27 @@ describe("properties of parseEvent", () => {
   test("it agrees with Date on which dates are real", () => {
     const part = (max: number) => fc.integer({ min: 0, max });
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 9_999 }), part(13), part(32), part(25), part(61), (year, month, day, hour, minute) => {
-        const pad = (value: number, size = 2) => String(value).padStart(size, "0");
-        const time = `${pad(year, 4)}-${pad(month)}-${pad(day)}T${pad(hour)}:${pad(minute)}:07.000`;
-        const date = new Date(`${time}Z`);
-        // Date takes 30 February for 1 March: only what it writes as it was written is real.
-        const real = !Number.isNaN(date.getTime()) && date.toISOString() === `${time}Z`;
-        let accepted = true;
-        try {
-          parseEvent(`value=${time.replace("T", " ")}`);
-        } catch {
-          accepted = false;
-        }
-        expect(accepted).toBe(real);
-      }),
+      fc.property(
+        fc.integer({ min: 1, max: 9_999 }),
+        part(13),
+        part(32),
+        part(25),
+        part(61),
+        (year, month, day, hour, minute) => {
+          const pad = (value: number, size = 2) => String(value).padStart(size, "0");
+          const time = `${pad(year, 4)}-${pad(month)}-${pad(day)}T${pad(hour)}:${pad(minute)}:07.000`;
+          const date = new Date(`${time}Z`);
+          // Date takes 30 February for 1 March: only what it writes as it was written is real.
+          const real = !Number.isNaN(date.getTime()) && date.toISOString() === `${time}Z`;
+          let accepted = true;
+          try {
+            parseEvent(`value=${time.replace("T", " ")}`);
+          } catch {
+            accepted = false;
+          }
+          expect(accepted).toBe(real);
+        },
+      ),
       { numRuns: 5_000 },
     );
   });

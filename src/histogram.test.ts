@@ -21,7 +21,9 @@ describe("a histogram", () => {
       fc.property(values, fc.double({ min: 0, max: 1, noNaN: true }), (recorded, q) => {
         const sorted = recorded.toSorted((a, b) => a - b);
         const exact = sorted[Math.max(1, Math.ceil(q * sorted.length)) - 1] ?? 0;
-        expect(Math.abs(histogramOf(recorded).quantile(q) - exact)).toBeLessThanOrEqual(Math.max(1, Math.abs(exact) * 0.016));
+        expect(Math.abs(histogramOf(recorded).quantile(q) - exact)).toBeLessThanOrEqual(
+          Math.max(1, Math.abs(exact) * 0.016),
+        );
       }),
       { numRuns: 2_000 },
     );

@@ -28,12 +28,20 @@ async function write(store: Store, offsetsUs: number[], { seal = true, atUs = HO
 
 function question(level: PeriodName, given: Partial<CountQuestion> = {}): CountQuestion {
   const fromUs = HOUR;
-  return { period: PERIODS[level], fromUs, toUs: HOUR + 5 * MINUTE_US, nowUs: HOUR + HOUR_US, source: "counts", ...given };
+  return {
+    period: PERIODS[level],
+    fromUs,
+    toUs: HOUR + 5 * MINUTE_US,
+    nowUs: HOUR + HOUR_US,
+    source: "counts",
+    ...given,
+  };
 }
 
 async function collect(buckets: AsyncIterable<Bucket[]>): Promise<[number, number][]> {
   const found: [number, number][] = [];
-  for await (const portion of buckets) for (const { bucketUs, events } of portion) found.push([bucketUs - HOUR, events]);
+  for await (const portion of buckets)
+    for (const { bucketUs, events } of portion) found.push([bucketUs - HOUR, events]);
   return found;
 }
 
@@ -102,7 +110,9 @@ describe("reading", () => {
     expect((await collect(readCounts(store, question("1m", { source: "events" })).buckets)).length).toBe(2);
     // What a lifetime does: raw rows go, totals stay. Here of the partition that is not sealed.
     data.events.get(`${HOUR + MINUTE_US}/${open}`)?.delete(1);
-    const failure = await collect(readCounts(store, question("1m", { source: "events" })).buckets).catch((e: unknown) => e);
+    const failure = await collect(readCounts(store, question("1m", { source: "events" })).buckets).catch(
+      (e: unknown) => e,
+    );
     expect((failure as Reto3Error).code).toBe("RAW_GONE");
     expect((failure as Reto3Error).message).toContain("of 3 raw events");
     expect((await collect(readCounts(store, question("1m")).buckets)).length).toBe(2);

@@ -53,7 +53,10 @@ describe("POST /", () => {
   test("answers 200 with the body that clients expect, once the event is stored", async () => {
     const store = memoryStore();
     let written = 0;
-    const watched: Store = { ...store, write: async (flush) => void (written += (await store.write(flush), flush.receivedUs.length)) };
+    const watched: Store = {
+      ...store,
+      write: async (flush) => void (written += (await store.write(flush), flush.receivedUs.length)),
+    };
     const { post } = start(watched);
     const response = await post(EVENT);
     expect([response.status, await response.text(), written]).toEqual([200, STORED, 1]);
@@ -63,8 +66,12 @@ describe("POST /", () => {
     const { post, server } = start();
     const response = await post("value=2016-02-30+00:00:00");
     expect(response.status).toBe(400);
-    expect(await response.text()).toMatch(/^event: value "2016-02-30 00:00:00" is not .*; want one form field: value=YYYY.*\n$/);
-    expect(await (await fetch(`${server.url}/metrics`)).text()).toContain('reto3_requests_refused_total{reason="invalid"} 1');
+    expect(await response.text()).toMatch(
+      /^event: value "2016-02-30 00:00:00" is not .*; want one form field: value=YYYY.*\n$/,
+    );
+    expect(await (await fetch(`${server.url}/metrics`)).text()).toContain(
+      'reto3_requests_refused_total{reason="invalid"} 1',
+    );
   });
 
   test("answers 413 for a body that is too large", async () => {
@@ -86,7 +93,10 @@ describe("POST /", () => {
   test("answers 504 when no durable answer comes in time, and is not ready until one does", async () => {
     const store = memoryStore();
     const gate = Promise.withResolvers<void>();
-    const { post, server } = start({ ...store, write: (flush) => gate.promise.then(() => store.write(flush)) }, { ackTimeoutMs: 50 });
+    const { post, server } = start(
+      { ...store, write: (flush) => gate.promise.then(() => store.write(flush)) },
+      { ackTimeoutMs: 50 },
+    );
     expect((await post(EVENT)).status).toBe(504);
     expect((await fetch(`${server.url}/readyz`)).status).toBe(503);
     gate.resolve();
@@ -143,12 +153,13 @@ describe("other requests", () => {
       socket.setNoDelay(true);
       socket.on("data", (chunk) => (received += String(chunk)));
       socket.on("close", () => resolve(received));
-      socket.on("connect", async () => {
+      const writeSlowly = async () => {
         for (const character of request) {
           socket.write(character);
           await Bun.sleep(0);
         }
-      });
+      };
+      socket.on("connect", () => void writeSlowly());
     });
     expect(answer).toContain(STORED);
   });
@@ -159,15 +170,17 @@ describe("other requests", () => {
     const clock = systemClock();
     const writer = new Writer({ store, clock });
     const options = { store, clock, writer, version: "", clockOffsetUs: () => null, onError: () => {} };
-    expect(() => startServer({ ...options, host: "127.0.0.1", port: Number(new URL(url).port) })).toThrow("cannot listen");
+    expect(() => startServer({ ...options, host: "127.0.0.1", port: Number(new URL(url).port) })).toThrow(
+      "cannot listen",
+    );
   });
 });
 
 describe("GET /counts", () => {
   async function serverWithEvents(times: number) {
-    const started = start();
-    await Promise.all(Array.from({ length: times }, () => started.post(EVENT)));
-    return started.server.url;
+    const { post, server } = start();
+    await Promise.all(Array.from({ length: times }, () => post(EVENT)));
+    return server.url;
   }
 
   test("answers JSON with the counts, the server's time and whether they are final", async () => {
@@ -182,7 +195,11 @@ describe("GET /counts", () => {
   test("answers text lines or CSV to whom accepts them", async () => {
     const url = await serverWithEvents(3);
     const ask = async (accept: string) => (await fetch(`${url}/counts?last=1m`, { headers: { accept } })).text();
-    const sum = (text: string) => text.trim().split("\n").reduce((total, line) => total + Number(line.split(",")[1]), 0);
+    const sum = (text: string) =>
+      text
+        .trim()
+        .split("\n")
+        .reduce((total, line) => total + Number(line.split(",")[1]), 0);
     expect(await ask("text/plain")).toMatch(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.000, \d+\n/);
     expect(sum(await ask("text/plain"))).toBe(3);
     expect(await ask("text/csv")).toStartWith("bucket,events,lag_min_us");
@@ -214,7 +231,14 @@ describe("GET /metrics", () => {
     const { post, server } = start();
     await Promise.all(Array.from({ length: 7 }, () => post(EVENT)));
     const text = await (await fetch(`${server.url}/metrics`)).text();
-    const value = (name: string) => Number(text.split("\n").find((line) => line.startsWith(`${name} `))?.split(" ").at(-1));
+    const value = (name: string) =>
+      Number(
+        text
+          .split("\n")
+          .find((line) => line.startsWith(`${name} `))
+          ?.split(" ")
+          .at(-1),
+      );
     expect(value("reto3_events_accepted_total")).toBe(7);
     expect(value("reto3_events_stored_total")).toBe(7);
     expect(value("reto3_ack_latency_seconds_count")).toBe(7);

@@ -60,7 +60,10 @@ test.each([
 test("latencies are percentiles of milliseconds, from the schedule and from the send", () => {
   const result = new LoadResult();
   for (let ms = 1; ms <= 100; ms++) {
-    result.add({ dueUs: 0, sentUs: 500_000, doneUs: 500_000 + ms * 1_000, outcome: "acked", status: 200 }, "status 200");
+    result.add(
+      { dueUs: 0, sentUs: 500_000, doneUs: 500_000 + ms * 1_000, outcome: "acked", status: 200 },
+      "status 200",
+    );
   }
   const { fromSend, fromSchedule } = result.latencies();
   expect(Math.abs(fromSend.p50 - 50)).toBeLessThan(1);
@@ -177,7 +180,11 @@ describe("the check", () => {
     const { url, asked } = countsServer(state);
     const baseline = await takeBaseline(url);
     state.events = 107;
-    expect(await checkCounts(url, baseline, { acked: 100, unknown: 0 }, 1_000)).toEqual({ counted: 100, holds: true, final: true });
+    expect(await checkCounts(url, baseline, { acked: 100, unknown: 0 }, 1_000)).toEqual({
+      counted: 100,
+      holds: true,
+      final: true,
+    });
     const last = asked.at(-1)?.searchParams;
     expect(Date.parse(last?.get("from") ?? "")).toBeLessThan(Date.now());
     expect(Date.parse(last?.get("to") ?? "")).toBeGreaterThan(Date.now());
@@ -188,7 +195,11 @@ describe("the check", () => {
     const { url } = countsServer(state);
     const baseline = await takeBaseline(url);
     state.events = 99;
-    expect(await checkCounts(url, baseline, { acked: 100, unknown: 5 }, 1_000)).toEqual({ counted: 99, holds: false, final: true });
+    expect(await checkCounts(url, baseline, { acked: 100, unknown: 5 }, 1_000)).toEqual({
+      counted: 99,
+      holds: false,
+      final: true,
+    });
   });
 
   test("fails at once when more is counted than was sent", async () => {

@@ -155,7 +155,10 @@ export function storeConformance(name: string, start: () => Promise<ConformanceH
       const flush = flushOf(partition, [hour, hour + 1]);
       // The last row of the flush is one that no store can take: a second's count without its histogram.
       const [minute] = flush.counts["1m"];
-      const broken: Flush = { ...flush, counts: { ...flush.counts, "1m": minute ? [{ ...minute, lagHist: null }] : [] } };
+      const broken: Flush = {
+        ...flush,
+        counts: { ...flush.counts, "1m": minute ? [{ ...minute, lagHist: null }] : [] },
+      };
       const failure = await store.write(broken).catch((error: unknown) => error);
       expect(failure).toBeInstanceOf(Reto3Error);
       expect((failure as Reto3Error).code).toBe("STORE_REFUSED");
@@ -227,7 +230,12 @@ export function storeConformance(name: string, start: () => Promise<ConformanceH
       const partition = { minuteUs: hour, writer: Bun.randomUUIDv7() };
       const sequence = sequenceOf(store, { newWriterId: () => partition.writer });
       for (let flush = 0; flush < 6; flush++) {
-        await sequence.flush(eventsAt(hour, Array.from({ length: 2_000 }, (_, at) => flush * 2_000 + at)));
+        await sequence.flush(
+          eventsAt(
+            hour,
+            Array.from({ length: 2_000 }, (_, at) => flush * 2_000 + at),
+          ),
+        );
       }
       let next = 0;
       for await (const page of store.events(partition)) {
@@ -314,14 +322,19 @@ async function read(store: Store, level: PeriodName, fromUs: number, toUs: numbe
 /** Buckets of the hour, as [offset from the hour, events]. */
 async function countAll(store: Store, hour: number): Promise<Record<PeriodName, [number, number][]>> {
   const relative = async (level: PeriodName) =>
-    (await read(store, level, hour, hour + HOUR_US)).map(([bucket, events]): [number, number] => [bucket - hour, events]);
+    (await read(store, level, hour, hour + HOUR_US)).map(([bucket, events]): [number, number] => [
+      bucket - hour,
+      events,
+    ]);
   return { "10ms": await relative("10ms"), "1s": await relative("1s"), "1m": await relative("1m") };
 }
 
 /** Events of the hour by either source; all levels of the counts must agree. */
 async function total(store: Store, hour: number): Promise<{ counts: number; events: number }> {
   const sums = await Promise.all(
-    PERIOD_NAMES.map(async (level) => (await read(store, level, hour, hour + HOUR_US)).reduce((sum, [, events]) => sum + events, 0)),
+    PERIOD_NAMES.map(async (level) =>
+      (await read(store, level, hour, hour + HOUR_US)).reduce((sum, [, events]) => sum + events, 0),
+    ),
   );
   expect(new Set(sums).size).toBe(1);
   const events = (await read(store, "1m", hour, hour + HOUR_US, "events")).reduce((sum, [, count]) => sum + count, 0);

@@ -4,6 +4,7 @@
 //     add(event) -> queue -> every 10 ms, aligned to the wall clock: one batch -> FlushSequence -> answers
 
 import { ACK_TIMEOUT_MS, FLUSH_EVENTS_MAX, QUEUE_EVENTS_MAX, REFUSED_PAUSE_MS } from "../config.ts";
+import { settlesWithin } from "../deadline.ts";
 import { Reto3Error } from "../errors.ts";
 import { Histogram } from "../histogram.ts";
 import { EventQueue, type Batch, type Chunk, type Outcome } from "./batch.ts";
@@ -122,10 +123,8 @@ export class Writer {
   async close(timeoutMs: number): Promise<{ unknownEvents: number; drained: boolean }> {
     this.#closing ??= Promise.withResolvers<void>();
     this.#wake();
-    const late = new AbortController();
-    const all = this.#closing.promise.then(() => this.#sequence.close()).then(() => true);
-    const drained = await Promise.race([all, pause(timeoutMs, late.signal).then(() => false)]);
-    late.abort();
+    const all = this.#closing.promise.then(() => this.#sequence.close());
+    const drained = await settlesWithin(all, timeoutMs);
     const unknownEvents = this.queuedEvents;
     this.#stop.abort();
     clearTimeout(this.#wakeTimer);

@@ -3,6 +3,7 @@
 
 import { Database, SQLiteError, type SQLQueryBindings } from "bun:sqlite";
 import { existsSync, rmSync } from "node:fs";
+import { settlesWithin } from "../../deadline.ts";
 import { messageOf, Reto3Error, type ErrorCode } from "../../errors.ts";
 import { bucketStartUs, HOUR_US } from "../../period.ts";
 import type { Claim, CountLevel, CountRow, EventRow, Flush, OpenOptions, Partition, Store } from "../store.ts";
@@ -90,7 +91,7 @@ function startCheckpointer(file: string): { close(): Promise<void> } {
       worker.addEventListener("message", () => closed.resolve());
       worker.addEventListener("error", () => closed.resolve());
       worker.postMessage("close");
-      await Promise.race([closed.promise, Bun.sleep(CHECKPOINTER_CLOSE_MS)]);
+      await settlesWithin(closed.promise, CHECKPOINTER_CLOSE_MS);
       worker.terminate();
     },
   };
@@ -99,7 +100,7 @@ function startCheckpointer(file: string): { close(): Promise<void> } {
 const COUNT_COLUMNS =
   "bucket_us AS bucketUs, events, lag_sum_us AS lagSumUs, lag_min_us AS lagMinUs, lag_max_us AS lagMaxUs";
 
-function operations(db: Database): Omit<Store, "info" | "close"> & { finalize(): void } {
+function operations(db: Database): Omit<Store, "info" | "close"> & { finalize: () => void } {
   const run = {
     event: db.prepare("INSERT OR REPLACE INTO events VALUES (?, ?, ?, ?, ?)"),
     "10ms": db.prepare("INSERT OR REPLACE INTO counts_10ms VALUES (?, ?, ?, ?, ?, ?, ?)"),

@@ -1,0 +1,125 @@
+// What the executable says and how it ends, as scripts and people meet it.
+
+import { describe, expect, test } from "bun:test";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { version } from "../package.json";
+import { reto3, serve, temporaryFolder } from "./support/reto3.ts";
+
+const COMMANDS = ["serve", "count", "load", "bench-insert"];
+
+test("--version is that of package.json", async () => {
+  expect(await reto3(["--version"])).toEqual({ code: 0, stdout: `${version}\n`, stderr: "" });
+});
+
+describe("--help goes to stdout, with an example, and ends with 0", () => {
+  test("of the whole", async () => {
+    const { code, stdout, stderr } = await reto3(["--help"]);
+    expect([code, stderr]).toEqual([0, ""]);
+    for (const command of COMMANDS) expect(stdout).toContain(`reto3 ${command}`);
+  });
+  test.each(COMMANDS)("of %s", async (command) => {
+    const { code, stdout, stderr } = await reto3([command, "--help"]);
+    expect([code, stderr]).toEqual([0, ""]);
+    expect(stdout).toContain("Examples:\n");
+    expect(stdout).toContain(`  reto3 ${command}`);
+  });
+});
+
+describe("wrong usage ends with 2, says why on stderr, and does nothing", () => {
+  test.each([
+    ["no command", []],
+    ["an unknown command", ["prove"]],
+    ["a name that every object has", ["constructor"]],
+    ["an unknown flag", ["serve", "--stor", "sqlite:x.db"]],
+    ["a flag before the command", ["--port", "1", "serve"]],
+    ["an argument too many", ["count", "1s"]],
+    ["a missing value", ["serve", "--port"]],
+    ["a port out of range", ["serve", "--port", "65536"]],
+    ["a period that is none", ["count", "--period", "5s"]],
+    ["a range that is empty", ["count", "--from", "2026-01-02", "--to", "2026-01-01"]],
+    ["a rate that is none", ["load", "--rps", "many"]],
+    ["a batch of nothing", ["bench-insert", "--batch", "0"]],
+    ["a store of no known kind", ["serve", "--store", "mysql://x"]],
+    ["a Cassandra address without a keyspace", ["serve", "--store", "cassandra://127.0.0.1"]],
+    ["following a range with an end", ["count", "--follow", "--to", "2026-01-01", "--from", "2025-01-01"]],
+    ["a URL that is none", ["load", "--url", "localhost"]],
+  ])("%s", async (_, args) => {
+    const { code, stdout, stderr } = await reto3(args);
+    expect([code, stdout]).toEqual([2, ""]);
+    expect(stderr).toMatch(/USAGE|reto3 COMMAND --help/);
+    if (args.length > 0)
+      expect(
+        stderr
+          .trimEnd()
+          .split("\n")
+          .findLast((line) => line.startsWith("reto3: ")),
+      ).toBeDefined();
+    expect(existsSync("reto3.db")).toBe(false);
+  });
+});
+
+test("a variable stands in for a flag, and a wrong one is named", async () => {
+  const { code, stderr } = await reto3(["serve"], { RETO3_PORT: "http" });
+  expect(code).toBe(2);
+  expect(stderr).toContain('RETO3_PORT: "http" is not accepted; want a whole number from 0 to 65535');
+});
+
+test("a password in an address is never printed", async () => {
+  const { stderr } = await reto3(["serve", "--store", "cassandra://ann:hunter2@127.0.0.1:1/reto3"]);
+  expect(stderr).toContain("cannot connect");
+  expect(stderr).not.toContain("hunter2");
+  const other = await reto3(["serve", "--store", "postgres://ann:hunter2@127.0.0.1/reto3"]);
+  expect(other.stderr).not.toContain("hunter2");
+});
+
+test("counting a store that is not there is an error with a hint, and makes none", async () => {
+  using folder = temporaryFolder();
+  const file = join(folder.path, "none.db");
+  const { code, stdout, stderr } = await reto3(["count", "--store", `sqlite:${file}`]);
+  expect([code, stdout, existsSync(file)]).toEqual([1, "", false]);
+  expect(stderr).toContain("hint: start 'reto3 serve");
+});
+
+test("load without a server is an error with a hint", async () => {
+  const { code, stderr } = await reto3(["load", "--url", "http://127.0.0.1:1/", "--duration", "1s"]);
+  expect(code).toBe(1);
+  expect(stderr).toContain("hint: is 'reto3 serve' running there?");
+});
+
+test("serve on a port that is taken is an error with a hint", async () => {
+  using folder = temporaryFolder();
+  await using first = await serve(`sqlite:${join(folder.path, "a.db")}`);
+  const { code, stderr } = await reto3([
+    "serve",
+    "--store",
+    `sqlite:${join(folder.path, "b.db")}`,
+    "--port",
+    first.port,
+  ]);
+  expect(code).toBe(2);
+  expect(stderr).toContain(`cannot listen on 127.0.0.1 port ${first.port}`);
+});
+
+test("serve says its address, its store and what a 2xx means there", async () => {
+  using folder = temporaryFolder();
+  const store = `sqlite:${join(folder.path, "a.db")}`;
+  await using server = await serve(store);
+  while (!server.said().includes("a 2xx means")) await Bun.sleep(1);
+  expect(server.said()).toContain(`listening on http://127.0.0.1:${server.port}\n`);
+  expect(server.said()).toContain(`store: ${store}\n`);
+  expect(server.said()).toContain("a 2xx means: the event is on this machine's disk");
+});
+
+test("output that nobody reads any more ends a command quietly", async () => {
+  using folder = temporaryFolder();
+  const store = `sqlite:${join(folder.path, "a.db")}`;
+  await using server = await serve(store);
+  await fetch(server.url, { method: "POST", body: "value=2026-01-01+00:00:00" });
+  const executable = join(import.meta.dir, "../dist/reto3");
+  const shell = `'${executable}' count --store '${store}' --period 10ms --last 24h --zeros | head -n 1`;
+  const child = Bun.spawn(["sh", "-c", shell], { stdout: "pipe", stderr: "pipe" });
+  expect((await new Response(child.stdout).text()).split("\n").length).toBe(2);
+  expect(await new Response(child.stderr).text()).not.toContain("EPIPE");
+  expect(await child.exited).toBe(0);
+});

@@ -1,0 +1,100 @@
+// Runs the executable as users do, and tells what it said. Ends what it started.
+
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const executable = join(import.meta.dir, "../../dist/reto3");
+
+export interface Ended {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** Runs a command to its end. RETO3_* variables of the caller do not reach it. */
+export async function reto3(args: string[], env: Record<string, string> = {}): Promise<Ended> {
+  const child = Bun.spawn([executable, ...args], {
+    env: cleanEnv(env),
+    stdout: "pipe",
+    stderr: "pipe",
+    stdin: "ignore",
+  });
+  const [stdout, stderr, code] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ]);
+  return { code, stdout, stderr };
+}
+
+export interface Server extends AsyncDisposable {
+  readonly url: string;
+  readonly port: string;
+  /** All that it has said so far. */
+  readonly said: () => string;
+  kill(signal: NodeJS.Signals): void;
+  /** Resolves with its exit status (or the signal that ended it). */
+  readonly exited: Promise<number | NodeJS.Signals>;
+  /** The value of one sample of GET /metrics. */
+  metric(name: string): Promise<number>;
+}
+
+/** Starts `reto3 serve` on a free port (or `port`) and resolves when it listens; throws with its words if it ends before. */
+export async function serve(store: string, args: string[] = [], port = "0"): Promise<Server> {
+  const child = Bun.spawn([executable, "serve", "--store", store, "--port", port, ...args], {
+    env: cleanEnv({}),
+    stdout: "ignore",
+    stderr: "pipe",
+    stdin: "ignore",
+  });
+  let said = "";
+  const listening = Promise.withResolvers<string>();
+  const reading = (async () => {
+    for await (const chunk of child.stderr.pipeThrough(new TextDecoderStream())) {
+      said += chunk;
+      const url = /listening on (http:\S+)\n/.exec(said)?.[1];
+      if (url) listening.resolve(url);
+    }
+    listening.reject(new Error(`serve ended before it listened:\n${said}`));
+  })();
+  const exited = (async () => {
+    const code = await child.exited;
+    await reading;
+    return child.signalCode ?? code;
+  })();
+  const url = await listening.promise;
+  return {
+    url,
+    port: new URL(url).port,
+    said: () => said,
+    kill: (signal) => child.kill(signal),
+    exited,
+    async metric(name) {
+      const text = await (await fetch(`${url}/metrics`)).text();
+      const line = text.split("\n").find((one) => one.startsWith(`${name} `));
+      if (!line) throw new Error(`no metric ${name}`);
+      return Number(line.slice(name.length));
+    },
+    async [Symbol.asyncDispose]() {
+      if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL");
+      await exited;
+    },
+  };
+}
+
+/** A folder that is gone at the end. */
+export function temporaryFolder(): Disposable & { readonly path: string } {
+  const path = mkdtempSync(join(tmpdir(), "reto3-test-"));
+  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
+}
+
+/** Asks until `condition` holds. Its own deadline is that of the test. */
+export async function until(condition: () => Promise<boolean>): Promise<void> {
+  while (!(await condition())) await Bun.sleep(10);
+}
+
+function cleanEnv(env: Record<string, string>): Record<string, string | undefined> {
+  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("RETO3_"));
+  return { ...Object.fromEntries(inherited), ...env };
+}
