@@ -77,8 +77,9 @@ async function postEvent(context: RouteContext, http: HttpStats, request: BunReq
     http.refused[reason]++;
     return answer(context, status, `${text}\n`, "text/plain", headers);
   };
-  const body = await request.text();
+  const body = await bodyOf(request);
   const startedMs = performance.now();
+  if (body === undefined) return refuse("invalid", 400, "the body did not come whole");
   if (body.length > BODY_BYTES_MAX) {
     return refuse("too_large", 413, `the body has more than ${BODY_BYTES_MAX} bytes; want one event, 90 bytes at most`);
   }
@@ -103,6 +104,15 @@ async function postEvent(context: RouteContext, http: HttpStats, request: BunReq
   }
   http.ackLatencyUs.record((performance.now() - startedMs) * 1_000);
   return answer(context, 200, STORED_BODY, "text/html");
+}
+
+/** The body; undefined when the client went away in the middle of it. */
+async function bodyOf(request: BunRequest): Promise<string | undefined> {
+  try {
+    return await request.text();
+  } catch {
+    return undefined;
+  }
 }
 
 async function getCounts(context: RouteContext, request: BunRequest): Promise<Response> {

@@ -116,6 +116,17 @@ describe("POST /", () => {
   });
 });
 
+test("a client that goes away in the middle of its body leaves no event and no error behind", async () => {
+  const { server, writer, errors } = start();
+  const { hostname, port } = new URL(server.url);
+  const socket = connect(Number(port), hostname, () => {
+    socket.write(`POST / HTTP/1.1\r\nHost: x\r\nContent-Length: ${EVENT.length}\r\n\r\nvalue=2016`, () => socket.destroy());
+  });
+  const invalid = async () => (await (await fetch(`${server.url}/metrics`)).text()).includes('{reason="invalid"} 1');
+  while (!(await invalid())) await Bun.sleep(1);
+  expect([writer.stats.acceptedEvents, errors]).toEqual([0, []]);
+});
+
 describe("other requests", () => {
   test("GET / answers 200, as existing clients check", async () => {
     expect((await fetch(start().server.url)).status).toBe(200);

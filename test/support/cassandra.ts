@@ -15,18 +15,16 @@ export interface TestKeyspace extends AsyncDisposable {
   readonly client: Client;
 }
 
-/** The address of `keyspace` on nodes such as "127.0.0.1:9042"; all have the same port. */
+/** The address of `keyspace` on nodes such as "127.0.0.1:9042". */
 export function addressOf(contactPoints: readonly string[], keyspace: string): string {
-  const names = contactPoints.map((point) => point.split(":")[0]);
-  return `cassandra://${names.join(",")}:${portOf(contactPoints)}/${keyspace}?dc=datacenter1`;
+  return `cassandra://${contactPoints.join(",")}/${keyspace}?dc=datacenter1`;
 }
 
 /** A keyspace name that no other run has; dropped at the end, with all that was put into it. */
 export function testKeyspace(contactPoints: readonly string[] = hosts): TestKeyspace {
   const keyspace = `reto3_test_${crypto.randomUUID().slice(0, 8)}`;
   const client = new Client({
-    contactPoints: contactPoints.map((point) => point.split(":")[0] ?? ""),
-    protocolOptions: { port: Number(portOf(contactPoints)) },
+    contactPoints: [...contactPoints],
     localDataCenter: "datacenter1",
   });
   return {
@@ -40,8 +38,4 @@ export function testKeyspace(contactPoints: readonly string[] = hosts): TestKeys
       await client.shutdown();
     },
   };
-}
-
-function portOf(contactPoints: readonly string[]): string {
-  return contactPoints[0]?.split(":")[1] ?? "9042";
 }

@@ -17,6 +17,10 @@ test("port and data centre have the defaults of Cassandra, rf is left to the key
   expect(parseCassandraUrl("cassandra://h/k")).toMatchObject({ port: 9042, datacenter: "datacenter1", rf: undefined });
 });
 
+test("every host may name the port, which is one for all", () => {
+  expect(parseCassandraUrl("cassandra://a:9142,b:9142/k")).toMatchObject({ hosts: ["a", "b"], port: 9142 });
+});
+
 test("a password is decoded, and never shown", () => {
   const { credentials, location } = parseCassandraUrl("cassandra://ann:p%40ss%2Fw:d@h/k");
   expect(credentials).toEqual({ username: "ann", password: "p@ss/w:d" });
@@ -33,6 +37,7 @@ test.each([
   ["an empty host", "cassandra://a,,b/k"],
   ["a port out of range", "cassandra://h:70000/k"],
   ["two ports", "cassandra://h:1:2/k"],
+  ["different ports", "cassandra://a:1,b:2/k"],
   ["rf 0", "cassandra://h/k?rf=0"],
   ["a parameter that is unknown", "cassandra://h/k?consistency=one"],
   ["a data centre that would need quotes", "cassandra://h/k?dc=d'c"],

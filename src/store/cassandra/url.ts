@@ -22,13 +22,10 @@ const DEFAULT_DATACENTER = "datacenter1";
 
 /** Throws USAGE for an address that does not have the form. Never quotes what may be a password. */
 export function parseCassandraUrl(url: string): CassandraAddress {
-  const match = /^cassandra:\/\/(?:([^@/]*)@)?([^@/?#:]+)(?::([^/?#]*))?\/([^?#]*)(?:\?([^#]*))?$/.exec(url);
+  const match = /^cassandra:\/\/(?:([^@/]*)@)?([^@/?#]+)\/([^?#]*)(?:\?([^#]*))?$/.exec(url);
   if (!match) throw usage("it does not have the form");
-  const [, userInfo, hostList = "", portText, keyspace = "", query = ""] = match;
-  const hosts = hostList.split(",");
-  if (hosts.some((host) => !/^[A-Za-z0-9._-]+$/.test(host))) throw usage(`the hosts are ${quote(hostList)}`);
-  const port = portText === undefined ? DEFAULT_PORT : parseWhole(portText, 1, 65_535);
-  if (port === undefined) throw usage(`the port is ${quote(portText ?? "")}`);
+  const [, userInfo, hostList = "", keyspace = "", query = ""] = match;
+  const { hosts, port } = parseHosts(hostList);
   if (!/^[a-z][a-z0-9_]{0,39}$/.test(keyspace)) {
     throw usage(`the keyspace is ${quote(keyspace)}, want a lower-case letter, then letters, digits or _, 40 at most`);
   }
@@ -51,6 +48,19 @@ export function parseCassandraUrl(url: string): CassandraAddress {
     credentials,
     location: `cassandra://${hosts.join(",")}:${port}/${keyspace}?dc=${datacenter}${shownRf}`,
   };
+}
+
+/** `h1,h2:9042` or `h1:9042,h2:9042`: the driver has one port for all nodes of a cluster. */
+function parseHosts(hostList: string): { hosts: string[]; port: number } {
+  const points = hostList.split(",").map((point) => /^([A-Za-z0-9._-]+)(?::(\d+))?$/.exec(point));
+  const hosts = points.map((point) => point?.[1] ?? "");
+  if (hosts.includes("")) throw usage(`the hosts are ${quote(hostList)}`);
+  const ports = new Set(points.flatMap((point) => point?.[2] ?? []));
+  if (ports.size > 1) throw usage(`the hosts are ${quote(hostList)}, with different ports`);
+  const [portText = String(DEFAULT_PORT)] = ports;
+  const port = parseWhole(portText, 1, 65_535);
+  if (port === undefined) throw usage(`the port is ${quote(portText)}`);
+  return { hosts, port };
 }
 
 function parseCredentials(userInfo: string): { username: string; password: string } {
