@@ -1,6 +1,7 @@
 // `reto3 load`: sends events at a fixed rate whatever the server does, then proves that what was acked was counted.
 
-import { Reto3Error } from "../src/errors.ts";
+import { openSync } from "node:fs";
+import { messageOf, Reto3Error } from "../src/errors.ts";
 import { Attack } from "../src/load/attack.ts";
 import { checkCounts, takeBaseline, type CheckResult } from "../src/load/check.ts";
 import { steadySchedule } from "../src/load/pacer.ts";
@@ -9,6 +10,7 @@ import { defineCommand, duration, oneOf, text, whole, type Values } from "./flag
 import { log, print, progress } from "./output.ts";
 
 const CONNECTIONS_MAX = 10_000;
+const RECORD_BUFFER_BYTES = 1024 * 1024;
 
 const flags = {
   url: text("url", { default: "http://127.0.0.1:8080/", env: "RETO3_URL", description: "where to POST" }),
@@ -88,11 +90,20 @@ function parseTarget(url: string): { host: string; port: number; path: string } 
 }
 
 function openRecords(file: string): { add: (record: LoadRecord) => void; close: () => Promise<void> } {
-  const sink = Bun.file(file).writer({ highWaterMark: 1024 * 1024 });
+  const sink = Bun.file(openForWriting(file)).writer({ highWaterMark: RECORD_BUFFER_BYTES });
   return {
     add: (record) => void sink.write(`${JSON.stringify(record)}\n`),
     close: async () => void (await sink.end()),
   };
+}
+
+/** The descriptor of `file`, emptied; before anything is sent, so that a wrong name is noticed in time. */
+function openForWriting(file: string): number {
+  try {
+    return openSync(file, "w");
+  } catch (error) {
+    throw new Reto3Error("USAGE", `--record: ${messageOf(error)}; want a file that can be written`, { cause: error });
+  }
 }
 
 function progressLine(result: LoadResult, total: number): string {

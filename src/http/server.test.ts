@@ -120,7 +120,9 @@ test("a client that goes away in the middle of its body leaves no event and no e
   const { server, writer, errors } = start();
   const { hostname, port } = new URL(server.url);
   const socket = connect(Number(port), hostname, () => {
-    socket.write(`POST / HTTP/1.1\r\nHost: x\r\nContent-Length: ${EVENT.length}\r\n\r\nvalue=2016`, () => socket.destroy());
+    socket.write(`POST / HTTP/1.1\r\nHost: x\r\nContent-Length: ${EVENT.length}\r\n\r\nvalue=2016`, () =>
+      socket.destroy(),
+    );
   });
   const invalid = async () => (await (await fetch(`${server.url}/metrics`)).text()).includes('{reason="invalid"} 1');
   while (!(await invalid())) await Bun.sleep(1);

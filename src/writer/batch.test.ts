@@ -52,7 +52,8 @@ test("events of an earlier clock epoch are closed, and never share a batch with 
   queue.add(0n, START + 5_000, 0);
   queue.add(0n, START + 5_000, 1);
   expect(takeAll(queue, START + 6_000, 1)).toEqual([[5_000]]);
-  expect(takeAll(queue, START + 10_000, 1)).toEqual([[5_000]]);
+  queue.add(0n, START + 7_000, 2);
+  expect(takeAll(queue, START + 10_000, 2)).toEqual([[5_000], [7_000]]);
 });
 
 test("nothing is lost or reordered, whatever arrives when", () => {

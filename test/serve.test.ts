@@ -1,0 +1,87 @@
+// How serve behaves when its store is away, and how it ends then. The store is held up as another process could: by its lock.
+
+import { Database } from "bun:sqlite";
+import { expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { countEveryWay, load } from "./support/load.ts";
+import { reto3, serve, temporaryFolder, until } from "./support/reto3.ts";
+
+const EVENT = "value=2016-05-28+11:11:11.123456";
+
+/** A server whose store takes nothing until `release` is called. */
+async function heldUp(folder: string, args: string[]) {
+  const store = `sqlite:${join(folder, "reto3.db")}`;
+  const server = await serve(store, args);
+  const other = new Database(join(folder, "reto3.db"));
+  other.run("BEGIN IMMEDIATE");
+  const post = () => fetch(server.url, { method: "POST", body: EVENT });
+  const release = () => {
+    other.run("ROLLBACK");
+    other.close();
+  };
+  return { store, server, post, release };
+}
+
+test("while the store is away events are answered 504, and are counted once when it is back", async () => {
+  using folder = temporaryFolder();
+  const { store, server, post, release } = await heldUp(folder.path, ["--ack-timeout", "300ms"]);
+  await using _ = server;
+  const answers = await Promise.all([post(), post(), post()]);
+  expect(answers.map((answer) => answer.status)).toEqual([504, 504, 504]);
+  expect((await fetch(`${server.url}/readyz`)).status).toBe(503);
+  expect((await fetch(`${server.url}/healthz`)).status).toBe(200);
+  release();
+  await until(async () => (await fetch(`${server.url}/readyz`)).status === 200);
+  expect((await post()).status).toBe(200);
+  expect(await countEveryWay(store)).toBe(4);
+  expect(server.said()).toContain("the store takes events again");
+}, 20_000);
+
+test("SIGTERM while the store is away: the rest is answered 504, its number is said, exit 1", async () => {
+  using folder = temporaryFolder();
+  const { server, post, release } = await heldUp(folder.path, ["--drain-timeout", "1s"]);
+  const answers = [post(), post()];
+  await until(async () => (await server.metric("reto3_queue_events")) === 2);
+  server.kill("SIGTERM");
+  expect((await Promise.all(answers)).map((answer) => answer.status)).toEqual([504, 504]);
+  expect(await server.exited).toBe(1);
+  expect(server.said()).toContain("not drained within 1s: the outcome of 2 events is unknown");
+  release();
+}, 20_000);
+
+test("a second signal ends it at once", async () => {
+  using folder = temporaryFolder();
+  const { server, post, release } = await heldUp(folder.path, ["--drain-timeout", "1h"]);
+  void post().catch(() => {});
+  await until(async () => (await server.metric("reto3_queue_events")) === 1);
+  server.kill("SIGTERM");
+  while (!server.said().includes("SIGTERM received, draining")) await Bun.sleep(1);
+  server.kill("SIGINT");
+  expect(await server.exited).toBe(1);
+  release();
+}, 20_000);
+
+test("load writes a record of every request when asked", async () => {
+  using folder = temporaryFolder();
+  await using server = await serve(`sqlite:${join(folder.path, "reto3.db")}`);
+  const file = join(folder.path, "run.ndjson");
+  const { acked } = await load(server.url, ["--rps", "200", "--duration", "1s", "--record", file]);
+  const records = readFileSync(file, "utf8")
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+  expect([acked, records.length]).toEqual([200, 200]);
+  for (const record of records) expect(record).toMatchObject({ outcome: "acked", status: 200 });
+  const dues = records.map((record) => Number(record["dueUs"])).toSorted((a, b) => a - b);
+  expect((dues.at(-1) ?? 0) - (dues[0] ?? 0)).toBeCloseTo(995_000, -2);
+}, 20_000);
+
+test("a record file that cannot be written is an error before anything is sent", async () => {
+  using folder = temporaryFolder();
+  await using server = await serve(`sqlite:${join(folder.path, "reto3.db")}`);
+  const args = ["load", "--url", server.url, "--duration", "1s", "--record", join(folder.path, "no", "such", "file")];
+  const { code, stderr } = await reto3(args);
+  expect([code, await server.metric("reto3_events_accepted_total")]).toEqual([2, 0]);
+  expect(stderr).toContain("--record");
+}, 20_000);
