@@ -13,12 +13,10 @@ const { values } = parseArgs({
 });
 const { store, batch, seconds } = values;
 const root = join(import.meta.dir, "../..");
+const measuring = ["--batch", batch, "--duration", `${seconds}s`, "--warmup", "1s", "--format", "json"];
 const sides = {
   bare: [process.execPath, join(import.meta.dir, "bare-loop.ts"), store, batch, seconds],
-  reto3: [
-    ...[join(root, "dist/reto3"), "bench-insert", "--format", "json", "--store", store],
-    ...["--batch", batch, "--duration", `${seconds}s`, "--warmup", "1s"],
-  ],
+  reto3: [join(root, "dist/reto3"), "bench-insert", "--store", store, ...measuring],
 };
 
 const rates: Record<keyof typeof sides, number[]> = { bare: [], reto3: [] };

@@ -101,7 +101,7 @@ test.each([
   ["Maven ends well but without the jar", `echo no route to host`],
 ])("%s: the error has its output, and no half folder stays", async (_, script) => {
   const environment = { PATH: folderWith("mvn", script), RETO3_CACHE_DIR: newFolder() };
-  expect(ensureArtifacts({ environment, log: () => {} })).rejects.toThrow("  no route to host");
+  await expect(ensureArtifacts({ environment, log: () => {} })).rejects.toThrow("  no route to host");
   await ensureArtifacts({ environment, log: () => {} }).catch(() => {});
   expect(hasArtifacts(environment)).toBe(false);
   expect(readdirSync(environment.RETO3_CACHE_DIR)).toEqual([]);
@@ -109,5 +109,5 @@ test.each([
 
 test("without Maven and without the jars the error says what to install", async () => {
   const environment = { PATH: newFolder(), RETO3_CACHE_DIR: newFolder() };
-  expect(ensureArtifacts({ environment, log: () => {} })).rejects.toThrow("install Maven");
+  await expect(ensureArtifacts({ environment, log: () => {} })).rejects.toThrow("install Maven");
 });

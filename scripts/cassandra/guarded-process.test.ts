@@ -93,6 +93,17 @@ test("a program that is stopped ends on SIGTERM, without waiting for the grace",
     expect(await program.exited).toBe(128 + 15);
   }));
 
+test("a program whose handle was forgotten lives on", () =>
+  withShell("exec sleep 600", async ({ pid, exited }) => {
+    for (let round = 0; round < 5; round++) {
+      Bun.gc(true);
+      await Bun.sleep(10);
+    }
+    expect(isRunning(pid)).toBe(true);
+    process.kill(pid, "SIGKILL");
+    await exited;
+  }));
+
 test("a program that is not there ends with 127, and the log says so", async () => {
   const folder = await makeTempFolder(prefix);
   const logFile = join(folder.path, "log");
@@ -104,5 +115,5 @@ test("a program that is not there ends with 127, and the log says so", async () 
 });
 
 test("a folder that can not be made is an error that names it", async () => {
-  expect(makeTempFolder("/proc/reto3-")).rejects.toThrow('cannot make the folder "/proc/reto3-');
+  await expect(makeTempFolder("/proc/reto3-")).rejects.toThrow('cannot make the folder "/proc/reto3-');
 });

@@ -18,9 +18,10 @@ export interface GuardedProcess {
 }
 
 /**
- * The subshell gives the program back its SIGTERM and then becomes the program (exec), so $! is the program's own pid.
- * The second subshell waits for the end of the owner; `read` is part of the shell, so that costs no further process.
- * It ignores SIGTERM as well, therefore kill -9.
+ * The first subshell gives the program back its SIGTERM and then becomes, by exec and exec, the program: its pid is the
+ * program's. It prints that pid itself, as a SIGTERM that came before the trap was reset would be lost.
+ * The second waits for the end of the owner; `read` is part of the shell, so that costs no further process. It ignores
+ * SIGTERM as well, hence kill -9.
  */
 const guardScript = `${ignoreSignals}
 folder=$1 log=$2
@@ -28,10 +29,9 @@ shift 2
 exec 3<&0
 (
   trap - TERM PIPE
-  cd "$folder" && exec "$@" </dev/null >>"$log" 2>&1 3<&-
+  cd "$folder" && exec sh -c 'echo "$$"; exec "$@" </dev/null >>"$0" 2>&1 3<&-' "$log" "$@"
 ) &
 pid=$!
-echo "$pid"
 (
   read _ <&3
   kill -9 "$pid"

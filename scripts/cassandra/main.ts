@@ -33,8 +33,9 @@ async function run(args: readonly string[]): Promise<number> {
       return exitFailed;
     }
     await using cluster = started.cluster;
+    const asked = whenAsked();
     process.stdout.write(howToUse(cluster));
-    return await untilAsked(cluster);
+    return await stay(cluster, asked);
   } catch (error) {
     say(error instanceof Error ? error.message : String(error));
     return exitFailed;
@@ -51,18 +52,26 @@ end it:  Ctrl-C; the data is removed
 `;
 }
 
-/** Stays until a signal asks for the end, or a node ends unasked. */
-async function untilAsked(cluster: RunningCassandra): Promise<number> {
-  const { promise: asked, resolve: ask } = Promise.withResolvers<"asked">();
+/**
+ * Resolves at the first Ctrl-C or the like. Not called before the cluster is up: until then a signal simply ends this
+ * process, and what it has started with it.
+ */
+async function whenAsked(): Promise<"asked"> {
+  const { promise, resolve } = Promise.withResolvers<"asked">();
   let isAsked = false;
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(signal, () => {
       // Whoever asks twice is in a hurry; the shells that hold the nodes see to the rest.
       if (isAsked) process.exit(exitInterrupted);
       isAsked = true;
-      ask("asked");
+      resolve("asked");
     });
   }
+  return promise;
+}
+
+/** Stays until the end is asked for, or a node ends unasked; resolves with the exit code. */
+async function stay(cluster: RunningCassandra, asked: Promise<"asked">): Promise<number> {
   if ((await Promise.race([asked, cluster.anyNodeEnded()])) === "asked") {
     say("stopping Cassandra");
     return exitOk;

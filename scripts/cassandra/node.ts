@@ -75,7 +75,7 @@ export class CassandraNode {
 
   /**
    * Sends java a signal. After SIGKILL it resolves once java is gone, after the others at once.
-   * SIGSTOP makes a node that hangs without being down; SIGCONT lets it go on.
+   * SIGSTOP makes a node that hangs without being down (some milliseconds later); SIGCONT lets it go on.
    */
   async kill(signal: ProcessSignal = "SIGKILL"): Promise<void> {
     const target = this.#process;

@@ -17,6 +17,9 @@ export interface Tether {
  */
 export const ignoreSignals = "trap '' INT TERM HUP QUIT PIPE";
 
+/** Running shells. Were one collected as garbage, its input would be closed, which looks like the owner's death. */
+const running = new Set<object>();
+
 /** Starts `script` in `sh` with "$1", "$2", ... set; resolves once the script has printed its first line. */
 export async function startTether(script: string, args: readonly string[]): Promise<Tether> {
   const shell = Bun.spawn({
@@ -25,8 +28,9 @@ export async function startTether(script: string, args: readonly string[]): Prom
     stdout: "pipe",
     stderr: "ignore",
   });
-  // Both are held for as long as the tether is: a collected stdin would be a closed one, and look like the owner's death.
-  const { stdin, exited } = shell;
+  running.add(shell);
+  const { stdin } = shell;
+  const exited = shell.exited.finally(() => running.delete(shell));
   const firstLine = await readLine(shell.stdout);
   return {
     firstLine,
