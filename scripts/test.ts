@@ -39,7 +39,10 @@ async function runTests(args: string[], env: Record<string, string>): Promise<nu
     env: { ...process.env, ...env },
     stdio: ["ignore", "inherit", "inherit"],
   });
+  // Whoever ends this run ends the tests with it, and then Cassandra is stopped in order.
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => run.kill(signal));
   const code = await run.exited;
+  if (run.signalCode) return 1;
   const { passed, failed, skipped } = countsOf(readFileSync(report, "utf8"));
   console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`);
   return code === 0 && failed > 0 ? 1 : code;

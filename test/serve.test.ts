@@ -57,7 +57,7 @@ test("a second signal ends it at once", async () => {
   await until(async () => (await server.metric("reto3_queue_events")) === 1);
   server.kill("SIGTERM");
   while (!server.said().includes("SIGTERM received, draining")) await Bun.sleep(1);
-  server.kill("SIGINT");
+  server.kill("SIGTERM");
   expect(await server.exited).toBe(1);
   release();
 }, 20_000);

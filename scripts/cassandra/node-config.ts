@@ -72,10 +72,13 @@ export function cassandraYaml(settings: NodeSettings): string {
   return `${Bun.YAML.stringify(config, null, 2)}\n`;
 }
 
+/** Without the flushes and compactions of Cassandra's own tables, which would be most of the log. */
 export const logbackXml = `<configuration>
   <appender name="console" class="ch.qos.logback.core.ConsoleAppender">
     <encoder><pattern>%date{HH:mm:ss.SSS} %-5level [%thread] %logger{0}: %msg%n</pattern></encoder>
   </appender>
+  <logger name="org.apache.cassandra.db" level="WARN"/>
+  <logger name="org.apache.cassandra.io.sstable" level="WARN"/>
   <root level="INFO"><appender-ref ref="console"/></root>
 </configuration>
 `;

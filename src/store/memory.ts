@@ -7,7 +7,7 @@ import type { Claim, CountLevel, CountRow, EventRow, Flush, Partition, Store } f
 /** Data that several memory stores may share, as processes share a database. */
 export interface MemoryData {
   events: Map<string, Map<number, EventRow>>;
-  counts: Record<CountLevel, Map<string, Map<number, CountRow>>>;
+  counts: Record<CountLevel, Map<string, Map<number, CountRow & { writtenAtUs: number }>>>;
   claims: Map<string, Claim>;
 }
 
@@ -29,7 +29,11 @@ export function memoryStore(data: MemoryData = emptyMemory()): Store {
       });
       for (const level of ["10ms", "1s", "1m"] as const) {
         const buckets = entry(data.counts[level], key);
-        for (const row of flush.counts[level]) buckets.set(row.bucketUs, { ...row });
+        for (const row of flush.counts[level]) {
+          // An attempt that arrives late must not undo a newer flush: the later write timestamp stands.
+          const newer = (buckets.get(row.bucketUs)?.writtenAtUs ?? 0) > flush.writtenAtUs;
+          if (!newer) buckets.set(row.bucketUs, { ...row, writtenAtUs: flush.writtenAtUs });
+        }
       }
     },
 

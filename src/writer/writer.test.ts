@@ -30,6 +30,8 @@ interface Step {
   fail?: ErrorCode;
   /** The flush is kept although it fails. */
   kept?: boolean;
+  /** It fails now, and is kept so much later. */
+  keptAfterMs?: number;
 }
 
 function scripted() {
@@ -41,6 +43,7 @@ function scripted() {
   const play = async (step: Step | undefined, effect: () => Promise<void>) => {
     if (step?.afterMs) await new Promise((resolve) => setTimeout(resolve, step.afterMs));
     if (!step?.fail || step.kept) await effect();
+    if (step?.keptAfterMs) setTimeout(() => void effect(), step.keptAfterMs);
     if (step?.fail) throw new Reto3Error(step.fail, `scripted ${step.fail}`);
   };
   const store: Store = {
@@ -143,16 +146,20 @@ describe("a writer", () => {
     expect(await stored(store)).toBe(5);
   });
 
-  test("survives an attempt that answers late, after the next one has succeeded", async () => {
-    const { store, script } = scripted();
-    script.push({ fail: "STORE_UNKNOWN" });
+  test("an attempt that takes effect late, after newer flushes, changes nothing", async () => {
+    const { store, script, flushes } = scripted();
+    script.push({ fail: "STORE_UNKNOWN", keptAfterMs: 500 });
     const writer = writerOn(store);
     add(writer, 4);
-    await pass(200);
+    await pass(100);
     add(writer, 2);
-    await pass(200);
+    await pass(100);
+    expect([flushes.length, await stored(store)]).toEqual([3, 6]);
+    await pass(500);
     expect(await stored(store)).toBe(6);
-    expect(writer.stats.retries).toBe(1);
+    const stamps = flushes.map((flush) => flush.writtenAtUs);
+    expect(stamps[0]).toBe(stamps[1]!);
+    expect(stamps[2]).toBeGreaterThan(stamps[1]!);
   });
 
   test("answers 'unknown' when the ack timeout has passed, and still stores the event later", async () => {

@@ -1,8 +1,9 @@
 // Runs the executable as users do, and tells what it said. Ends what it started.
 
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { startGuarded } from "../../scripts/cassandra/guarded-process.ts";
 
 const executable = join(import.meta.dir, "../../dist/reto3");
 
@@ -32,43 +33,34 @@ export interface Server extends AsyncDisposable {
   readonly url: string;
   readonly port: string;
   /** All that it has said so far. */
-  readonly said: () => string;
-  kill(signal: NodeJS.Signals): void;
-  /** Resolves with its exit status (or the signal that ended it). */
-  readonly exited: Promise<number | NodeJS.Signals>;
+  said(): string;
+  kill(signal: "SIGTERM" | "SIGKILL"): void;
+  /** Resolves with its exit status; 128 + n after signal n. */
+  readonly exited: Promise<number>;
   /** The value of one sample of GET /metrics. */
   metric(name: string): Promise<number>;
 }
 
-/** Starts `reto3 serve` on a free port (or `port`) and resolves when it listens; throws with its words if it ends before. */
+/** Starts `reto3 serve` on a free port (or `port`) and resolves when it listens; throws with its words if it ends before. It ends with this process. */
 export async function serve(store: string, args: string[] = [], port = "0"): Promise<Server> {
-  const child = Bun.spawn([executable, "serve", "--store", store, "--port", port, ...args], {
-    env: cleanEnv({}),
-    stdout: "ignore",
-    stderr: "pipe",
-    stdin: "ignore",
-  });
-  let said = "";
-  const listening = Promise.withResolvers<string>();
-  const reading = (async () => {
-    for await (const chunk of child.stderr.pipeThrough(new TextDecoderStream())) {
-      said += chunk;
-      const url = /listening on (http:\S+)\n/.exec(said)?.[1];
-      if (url) listening.resolve(url);
-    }
-    listening.reject(new Error(`serve ended before it listened:\n${said}`));
-  })();
-  const exited = (async () => {
-    const code = await child.exited;
-    await reading;
-    return child.signalCode ?? code;
-  })();
-  const url = await listening.promise;
+  const folder = temporaryFolder();
+  const logFile = join(folder.path, "serve.log");
+  writeFileSync(logFile, "");
+  const command = ["env", ...withoutVariables(), executable, "serve", "--store", store, "--port", port, ...args];
+  const child = await startGuarded(command, { folder: process.cwd(), logFile });
+  let ended = false;
+  const exited = child.exited.finally(() => (ended = true));
+  const said = () => readFileSync(logFile, "utf8");
+  let url: string | undefined;
+  while ((url = /listening on (http:\S+)\n/.exec(said())?.[1]) === undefined) {
+    if (ended) throw new Error(`serve ended before it listened:\n${said()}`);
+    await Bun.sleep(5);
+  }
   return {
     url,
     port: new URL(url).port,
-    said: () => said,
-    kill: (signal) => child.kill(signal),
+    said,
+    kill: (signal) => void child.signal(signal),
     exited,
     async metric(name) {
       const text = await (await fetch(`${url}/metrics`)).text();
@@ -77,8 +69,9 @@ export async function serve(store: string, args: string[] = [], port = "0"): Pro
       return Number(line.slice(name.length));
     },
     async [Symbol.asyncDispose]() {
-      if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL");
+      child.signal("SIGKILL");
       await exited;
+      folder[Symbol.dispose]();
     },
   };
 }
@@ -97,4 +90,11 @@ export async function until(condition: () => Promise<boolean>): Promise<void> {
 function cleanEnv(env: Record<string, string>): Record<string, string | undefined> {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("RETO3_"));
   return { ...Object.fromEntries(inherited), ...env };
+}
+
+/** The same for `env`. */
+function withoutVariables(): string[] {
+  return Object.keys(process.env)
+    .filter((name) => name.startsWith("RETO3_"))
+    .flatMap((name) => ["-u", name]);
 }
