@@ -158,7 +158,7 @@ describe("a writer", () => {
     await pass(500);
     expect(await stored(store)).toBe(6);
     const stamps = flushes.map((flush) => flush.writtenAtUs);
-    expect(stamps[0]).toBe(stamps[1]!);
+    expect(stamps[0]).toBe(stamps[1]);
     expect(stamps[2]).toBeGreaterThan(stamps[1]!);
   });
 

@@ -94,7 +94,5 @@ function cleanEnv(env: Record<string, string>): Record<string, string | undefine
 
 /** The same for `env`. */
 function withoutVariables(): string[] {
-  return Object.keys(process.env)
-    .filter((name) => name.startsWith("RETO3_"))
-    .flatMap((name) => ["-u", name]);
+  return Object.keys(process.env).flatMap((name) => (name.startsWith("RETO3_") ? ["-u", name] : []));
 }
