@@ -33,7 +33,7 @@ export const command = defineCommand({
   name: "bench-insert",
   summary: "Measures how many events a second the store takes from one thread, without HTTP",
   flags,
-  notes: `Writes into a store of its own beside the named one (FILE.scratch, KEYSPACE_scratch), erased at the end.
+  notes: `Writes into a store of its own beside the named one (FILE.scratch-ID, KEYSPACE_scratch_ID), erased at the end.
 
 Examples:
   reto3 bench-insert --batch 50
@@ -78,7 +78,10 @@ class Measurement {
 }
 
 async function benchInsert(values: Values<typeof flags>): Promise<number> {
-  const store = await openStore(values.store, { mode: values["in-place"] ? "serve" : "scratch" });
+  const store = await openStore(values.store, {
+    mode: values["in-place"] ? "serve" : "scratch",
+    log: (line) => log.warn(line),
+  });
   try {
     log.info(`store: ${store.info.location}; a flush that returns is ${store.info.durability}`);
     await run(store, values, { seconds: values.warmup / 1_000 });

@@ -4,7 +4,7 @@
 import { parseArgs } from "node:util";
 import { renderUsage, type ArgsDef } from "citty";
 import { quote, Reto3Error } from "../src/errors.ts";
-import { parseDurationMs, parseWhole } from "../src/units.ts";
+import { formatDurationMs, parseDurationMs, parseWhole } from "../src/units.ts";
 
 /** A flag with a value. `parse` returns undefined for text that it does not accept. */
 export interface ValueFlag<T> {
@@ -132,15 +132,16 @@ export function whole<D extends { default?: string }>(hint: string, min: number,
   return { kind: "value" as const, hint, wanted, parse: (value: string) => parseWhole(value, min, max), ...given };
 }
 
-/** Milliseconds. */
-export function duration<D extends { default?: string }>(given: Given<D>) {
-  return {
-    kind: "value" as const,
-    hint: "duration",
-    wanted: "a duration such as 500ms, 10s, 5m, 24h",
-    parse: parseDurationMs,
-    ...given,
+/** Milliseconds, at most `maxMs`. */
+export function duration<D extends { default?: string; maxMs?: number }>(given: Given<D>) {
+  const { maxMs = Number.POSITIVE_INFINITY } = given;
+  const limit = Number.isFinite(maxMs) ? `, at most ${formatDurationMs(maxMs)}` : "";
+  const wanted = `a duration such as 500ms, 10s, 5m, 24h${limit}`;
+  const parse = (value: string) => {
+    const ms = parseDurationMs(value);
+    return ms !== undefined && ms <= maxMs ? ms : undefined;
   };
+  return { kind: "value" as const, hint: "duration", wanted, parse, ...given };
 }
 
 export function oneOf<T extends string, D extends { default?: string }>(options: readonly T[], given: Given<D>) {

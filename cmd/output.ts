@@ -14,11 +14,30 @@ export const log = createConsola({
   formatOptions: { date: false, colors: terminal, compact: true },
 });
 
-/** Writes data to stdout and waits until it has room for more. False when nobody reads any more. */
+/** Writes data to stdout and waits until it has room for more. False when nobody reads any more; throws if it cannot be written. */
 export function print(text: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    process.stdout.write(text, (error) => resolve(!error));
+  return new Promise((resolve, reject) => {
+    process.stdout.write(text, (error) => {
+      if (!error) resolve(true);
+      else if (isBrokenPipe(error)) resolve(false);
+      else reject(error);
+    });
   });
+}
+
+/** Whoever read our output has gone (`| head`): that is no failure. Any other trouble with it is. */
+export function watchOutput(): void {
+  process.stdout.on("error", (error) => {
+    if (isBrokenPipe(error)) process.exit(0);
+    printError(new Error(`cannot write the output: ${error.message}`));
+    process.exit(1);
+  });
+  // Nobody is left to be told.
+  process.stderr.on("error", () => {});
+}
+
+function isBrokenPipe(error: Error): boolean {
+  return "code" in error && error.code === "EPIPE";
 }
 
 /** A line that the next one overwrites; nothing where no terminal looks. */
@@ -31,7 +50,7 @@ export function printError(error: unknown): void {
   process.stderr.write(`reto3: ${messageOf(error)}\n`);
   if (error instanceof Reto3Error) {
     if (error.hint) process.stderr.write(`  hint: ${error.hint}\n`);
-  } else if (error instanceof Error && error.stack) {
+  } else if (error instanceof Error && error.stack && !("code" in error)) {
     process.stderr.write(`${error.stack}\n`);
   }
 }

@@ -4,7 +4,7 @@
 import { Reto3Error } from "../src/errors.ts";
 import { version } from "../package.json";
 import type { Command } from "./flags.ts";
-import { printError, printHelp, printUsage } from "./output.ts";
+import { printError, printHelp, printUsage, watchOutput } from "./output.ts";
 
 const commands: Record<string, () => Promise<{ command: Command }>> = {
   serve: () => import("./serve.ts"),
@@ -57,6 +57,5 @@ async function main(argv: string[]): Promise<number> {
   }
 }
 
-// Whoever read our output has gone (`| head`): that is no failure.
-process.stdout.on("error", () => process.exit(0));
+watchOutput();
 process.exitCode = await main(process.argv.slice(2));

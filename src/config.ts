@@ -10,11 +10,17 @@ export const QUEUE_EVENTS_MAX = 100_000;
 /** A writer takes a new id after so many events of one minute, so that a partition stays near 10 MB. */
 export const PARTITION_EVENTS_MAX = 350_000;
 
-/** A flush whose outcome is still unknown at this age is given up, and its writer id with it. */
+/** No attempt at a flush starts when its first event is older than this; if its outcome is unknown then, the writer id is retired. */
 export const FLUSH_AGE_MAX_MS = 600_000;
 
-/** A request that has no durable answer by then is answered "unknown". */
-export const ACK_TIMEOUT_MS = 5_000;
+/** A request that has no durable answer by then is answered "unknown". No server may wait longer: readers rely on it. */
+export const ACK_TIMEOUT_MAX_MS = 5_000;
+
+/** What arrived so long ago and is not there was not acknowledged and will not be; a second more than the ack timeout, for clocks that differ. */
+export const COMPLETE_AFTER_MS = ACK_TIMEOUT_MAX_MS + 1_000;
+
+/** What arrived so long ago and is not there will never be; half a minute more than a flush may take, for its last attempt. */
+export const FINAL_AFTER_MS = FLUSH_AGE_MAX_MS + 30_000;
 
 /** How long SIGTERM waits for what was taken. */
 export const DRAIN_TIMEOUT_MS = 30_000;
@@ -30,6 +36,9 @@ export const REFUSED_PAUSE_MS = 1_000;
 
 /** Bodies above this are answered 413; a valid one has 90 bytes at most. */
 export const BODY_BYTES_MAX = 1_024;
+
+/** Questions to GET /counts that are answered at once; others get 503. */
+export const COUNTS_REQUESTS_MAX = 16;
 
 /** The store's clock and ours may differ by this much before serve warns. */
 export const CLOCK_OFFSET_WARN_US = 10_000;

@@ -9,7 +9,7 @@
  * - `STORE_UNAVAILABLE`: this attempt had no effect; a later one may succeed.
  * - `STORE_UNKNOWN`: this attempt may or may not have had its effect; the same attempt again is safe.
  * - `STORE_REFUSED`: the store will never take this; trying again is useless.
- * - `RAW_GONE`: raw events that the answer needs have expired.
+ * - `EXPIRED`: rows that the answer needs have expired.
  */
 export type ErrorCode =
   | "USAGE"
@@ -20,7 +20,7 @@ export type ErrorCode =
   | "STORE_UNAVAILABLE"
   | "STORE_UNKNOWN"
   | "STORE_REFUSED"
-  | "RAW_GONE";
+  | "EXPIRED";
 
 export class Reto3Error extends Error {
   readonly code: ErrorCode;

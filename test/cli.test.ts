@@ -111,6 +111,22 @@ test("serve says its address, its store and what a 2xx means there", async () =>
   expect(server.said()).toContain("a 2xx means: the event is on this machine's disk");
 });
 
+test("output that cannot be written is a failure that says so", async () => {
+  using folder = temporaryFolder();
+  const store = `sqlite:${join(folder.path, "a.db")}`;
+  await using server = await serve(store);
+  await fetch(server.url, { method: "POST", body: "value=2026-01-01+00:00:00" });
+  const executable = join(import.meta.dir, "../dist/reto3");
+  const child = Bun.spawn(["sh", "-c", `'${executable}' count --store '${store}' > /dev/full`], { stderr: "pipe" });
+  expect(await child.exited).toBe(1);
+  expect(await new Response(child.stderr).text()).toContain("cannot write the output");
+});
+
+test("an ack timeout that readers do not reckon with is refused", async () => {
+  const { code, stderr } = await reto3(["serve", "--ack-timeout", "6s"]);
+  expect([code, stderr]).toEqual([2, expect.stringContaining("at most 5s")]);
+});
+
 test("output that nobody reads any more ends a command quietly", async () => {
   using folder = temporaryFolder();
   const store = `sqlite:${join(folder.path, "a.db")}`;

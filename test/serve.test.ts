@@ -3,6 +3,7 @@
 import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { countEveryWay, load } from "./support/load.ts";
 import { reto3, serve, temporaryFolder, until } from "./support/reto3.ts";
@@ -48,6 +49,32 @@ test("SIGTERM while the store is away: the rest is answered 504, its number is s
   expect(await server.exited).toBe(1);
   expect(server.said()).toContain("not drained within 1s: the outcome of 2 events is unknown");
   release();
+}, 20_000);
+
+test("SIGTERM while a client never finishes its request: the store is drained and sealed all the same, exit 0", async () => {
+  using folder = temporaryFolder();
+  const store = `sqlite:${join(folder.path, "reto3.db")}`;
+  const server = await serve(store, ["--drain-timeout", "1s"]);
+  expect((await fetch(server.url, { method: "POST", body: EVENT })).status).toBe(200);
+  const stalled = connect(Number(server.port), "127.0.0.1");
+  stalled.on("error", () => {});
+  await new Promise((resolve) => stalled.write("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 30\r\n\r\nval", resolve));
+  server.kill("SIGTERM");
+  expect(await server.exited).toBe(0);
+  expect(server.said()).toContain("drained: 1 events stored, none left");
+  stalled.destroy();
+  const { stdout } = await reto3(["count", "--store", store, "--period", "1m", "--format", "json"]);
+  expect(JSON.parse(stdout)).toMatchObject({ events: 1 });
+}, 20_000);
+
+test("a server whose store came back is ready again without any traffic", async () => {
+  using folder = temporaryFolder();
+  const { server, post, release } = await heldUp(folder.path, ["--ack-timeout", "100ms"]);
+  await using _ = server;
+  expect((await post()).status).toBe(504);
+  expect((await fetch(`${server.url}/readyz`)).status).toBe(503);
+  release();
+  await until(async () => (await fetch(`${server.url}/readyz`)).status === 200);
 }, 20_000);
 
 test("a second signal ends it at once", async () => {

@@ -11,12 +11,12 @@ const batch = Number(batchText);
 
 // The product makes the tables, so that they are the same; from then on only the driver is used.
 const store = await openStore(address, { mode: "scratch" });
-const { hosts, port, datacenter, keyspace } = parseCassandraUrl(address);
+const { hosts, port, datacenter, keyspace } = parseCassandraUrl(store.info.location);
 const client = new Client({
   contactPoints: [...hosts],
   protocolOptions: { port },
   localDataCenter: datacenter,
-  keyspace: `${keyspace}_scratch`,
+  keyspace,
   queryOptions: { consistency: types.consistencies.localQuorum, prepare: true },
 });
 await client.connect();

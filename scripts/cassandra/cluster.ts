@@ -25,7 +25,7 @@ export interface ClusterOptions {
   readonly heapMb?: number;
   /** The port for clients, the same on every node's address. Default, and 0: one that is free. */
   readonly nativePort?: number;
-  /** Default: "batch", the only one under which what Cassandra acknowledged is sure to survive kill -9 at full speed. */
+  /** What an acknowledgement means. Default: "batch"; see CommitlogSync. */
   readonly commitlogSync?: CommitlogSync;
   /** Size of a commit log segment, in MiB; the largest mutation is half of it. Default: 32. */
   readonly commitlogSegmentMb?: number;
@@ -89,7 +89,7 @@ export async function startCassandra(options: ClusterOptions = {}): Promise<Runn
   };
 
   try {
-    // One after another: two nodes that join at the same time would both take tokens from the same picture of the ring.
+    // One after another, as Cassandra wants it of nodes that join.
     for (const node of nodes) {
       const began = performance.now();
       await node.start();

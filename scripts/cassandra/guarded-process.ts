@@ -40,6 +40,7 @@ watcher=$!
 wait "$pid"
 code=$?
 kill -9 "$watcher"
+wait "$watcher"
 exit "$code"`;
 
 export async function startGuarded(

@@ -2,7 +2,7 @@
 // Reads the store's contract; sleeps between rounds.
 
 import type { Clock } from "../clock.ts";
-import { ACK_TIMEOUT_MS } from "../config.ts";
+import { COMPLETE_AFTER_MS } from "../config.ts";
 import { bucketStartUs } from "../period.ts";
 import type { Store } from "../store/store.ts";
 import type { Range } from "./range.ts";
@@ -12,7 +12,7 @@ import { readCounts, withZeros, type Bucket } from "./read.ts";
 const SETTLE_US = 500_000;
 
 /** What arrived late in a bucket that was shown already can come in until then. */
-const REVISIT_US = ACK_TIMEOUT_MS * 1_000 + SETTLE_US;
+const REVISIT_US = COMPLETE_AFTER_MS * 1_000 + SETTLE_US;
 
 const ROUND_MS = 250;
 

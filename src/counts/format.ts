@@ -55,7 +55,8 @@ export async function* formatAnswer(
  *  "buckets":[{"bucket":"...Z","events":52,"lagUs":{"min":1,"avg":2,"max":3}}, ...],
  *  "events":52,"completeUntil":"...Z","sealed":false}
  *
- * `sealed`: the answer is complete up to `to` and will be the same for ever.
+ * `completeUntil`: every event that arrived before and was or will be acknowledged is in the answer.
+ * `sealed`: nothing can be added any more, up to `to`: the same question will get the same answer for ever.
  */
 async function* jsonAnswer(
   head: AnswerHead,
@@ -71,7 +72,7 @@ async function* jsonAnswer(
     yield separator + portion.map(jsonBucket).join(",\n");
     separator = ",\n";
   }
-  const { events, completeUs } = reading.summary();
-  const end = { events, completeUntil: formatIso(completeUs), sealed: completeUs >= toUs };
+  const { events, completeUs, finalUs } = reading.summary();
+  const end = { events, completeUntil: formatIso(completeUs), sealed: finalUs >= toUs };
   yield `],${JSON.stringify(end).slice(1)}\n`;
 }

@@ -66,9 +66,19 @@ describe("the watermark", () => {
     expect(await completeOf(store, question("1s"))).toBe(2 * MINUTE_US);
   });
 
-  test("leaves what may just be on its way: the last five seconds", async () => {
+  test("leaves what may just be on its way: the last six seconds", async () => {
     const nowUs = HOUR + 30 * SECOND_US;
-    expect(await completeOf(memoryStore(), question("1s", { nowUs }))).toBe(25 * SECOND_US);
+    expect(await completeOf(memoryStore(), question("1s", { nowUs }))).toBe(24 * SECOND_US);
+  });
+
+  test("is not final while a server may hold back what it answered 'unknown': ten minutes and a half", async () => {
+    const finalOf = async (nowUs: number) => {
+      const reading = readCounts(memoryStore(), question("1s", { nowUs }));
+      await collect(reading.buckets);
+      return reading.summary().finalUs - HOUR;
+    };
+    expect(await finalOf(HOUR + 11 * MINUTE_US)).toBe(30 * SECOND_US);
+    expect(await finalOf(HOUR + HOUR_US)).toBe(5 * MINUTE_US);
   });
 });
 
@@ -113,9 +123,42 @@ describe("reading", () => {
     const failure = await collect(readCounts(store, question("1m", { source: "events" })).buckets).catch(
       (e: unknown) => e,
     );
-    expect((failure as Reto3Error).code).toBe("RAW_GONE");
-    expect((failure as Reto3Error).message).toContain("of 3 raw events");
+    expect((failure as Reto3Error).code).toBe("EXPIRED");
+    expect((failure as Reto3Error).message).toContain("the raw events of writer");
     expect((await collect(readCounts(store, question("1m")).buckets)).length).toBe(2);
+  });
+
+  test("does not take expired 10 ms counts for zeros: it says so, for a part of a minute too", async () => {
+    const data = emptyMemory();
+    const store = memoryStore(data);
+    const writer = await write(store, [0, 1, 50_000_000]);
+    data.counts["10ms"].get(`${HOUR}/${writer}`)?.delete(HOUR);
+    const late = question("10ms", { fromUs: HOUR + 40_000_000 });
+    for (const asked of [question("10ms"), late]) {
+      const failure = await collect(readCounts(store, asked).buckets).catch((error: unknown) => error);
+      expect((failure as Reto3Error).code).toBe("EXPIRED");
+      expect((failure as Reto3Error).message).toContain("account for 1 of its 3 events");
+    }
+    expect(await collect(readCounts(store, question("1s")).buckets)).toEqual([
+      [0, 2],
+      [50_000_000, 1],
+    ]);
+  });
+
+  test("ends when nobody wants the answer any more", async () => {
+    const stop = new AbortController();
+    let pages = 0;
+    const endless: Store = {
+      ...memoryStore(),
+      async *claims() {
+        for (;;) {
+          if (++pages === 3) stop.abort();
+          yield [];
+        }
+      },
+    };
+    expect(await collect(readCounts(endless, question("1s", { signal: stop.signal })).buckets)).toEqual([]);
+    expect(pages).toBe(3);
   });
 
   test("throws what the store throws", async () => {

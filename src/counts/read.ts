@@ -3,8 +3,8 @@
 //
 //     claims -> minutes -> (writers of a minute, side by side) -> merged buckets -> the caller
 
-import { quote, Reto3Error } from "../errors.ts";
-import { bucketStartUs, type Period, type PeriodName } from "../period.ts";
+import { Reto3Error } from "../errors.ts";
+import { bucketStartUs, MINUTE_US, type Period, type PeriodName } from "../period.ts";
 import type { Claim, CountRow, Store } from "../store/store.ts";
 import { formatTimestamp } from "../units.ts";
 import { planMinutes, Watermark, type MinutePlan } from "./plan.ts";
@@ -27,17 +27,22 @@ export interface CountQuestion {
   /** The reader's clock, for the watermark. */
   nowUs: number;
   source: Source;
+  /** Aborted: nobody wants the answer any more. */
+  signal?: AbortSignal;
 }
 
 export interface Reading {
-  /** Buckets that have events, ascending, in portions of a minute. Throws RAW_GONE if `events` have expired. */
+  /** Buckets that have events, ascending, in portions of a minute. Throws EXPIRED where rows that are needed have gone. */
   buckets: AsyncIterable<Bucket[]>;
-  /** Once `buckets` has ended: events in all, and until when that is complete (see Watermark). */
-  summary(): { events: number; completeUs: number };
+  /** Once `buckets` has ended: events in all, and until when that is complete and final (see Watermark). */
+  summary(): { events: number; completeUs: number; finalUs: number };
 }
 
 /** Minutes that are read at once: bounds memory, hides round trips. */
 const MINUTES_AT_ONCE: Record<PeriodName, number> = { "10ms": 4, "1s": 16, "1m": 64 };
+
+/** A claim of a minute that began so many minutes ago, and is not sealed, belongs to a writer that has died. */
+const LIVE_MINUTES = 2;
 
 export function readCounts(store: Store, question: CountQuestion): Reading {
   const { fromUs, toUs, period, source } = question;
@@ -47,7 +52,7 @@ export function readCounts(store: Store, question: CountQuestion): Reading {
     source === "counts" ? mergeCounts(store, minute, question) : recount(store, minute, question);
 
   async function* buckets(): AsyncGenerator<Bucket[]> {
-    const minutes = planMinutes(store, fromUs, toUs);
+    const minutes = planMinutes(store, fromUs, toUs, question.signal);
     const atOnce = source === "counts" ? MINUTES_AT_ONCE[period.name] : 1;
     for await (const { item, result } of mapInOrder(minutes, atOnce, readMinute)) {
       watermark.see(item);
@@ -55,20 +60,35 @@ export function readCounts(store: Store, question: CountQuestion): Reading {
       if (result.length > 0) yield result;
     }
   }
-  return { buckets: buckets(), summary: () => ({ events, completeUs: watermark.completeUs }) };
+  const summary = () => ({ events, completeUs: watermark.completeUs, finalUs: watermark.finalUs });
+  return { buckets: buckets(), summary };
 }
 
-async function mergeCounts(
-  store: Store,
-  { claims }: MinutePlan,
-  { period, fromUs, toUs }: CountQuestion,
-): Promise<Bucket[]> {
+async function mergeCounts(store: Store, { claims }: MinutePlan, question: CountQuestion): Promise<Bucket[]> {
   // A sealed claim without events has no rows to ask for.
   const filled = claims.filter((claim) => claim.sealedEvents !== 0);
-  const perWriter = await Promise.all(filled.map((claim) => store.counts(claim, period.name, fromUs, toUs)));
+  const perWriter = await Promise.all(filled.map((claim) => countsOf(store, claim, question)));
   const merged = new Map<number, Bucket>();
   for (const row of perWriter.flat()) addRow(merged, row);
   return ascending(merged);
+}
+
+/**
+ * The rows of one writer. 10 ms counts expire, and only a whole minute of them tells whether all are there: an earlier
+ * minute is read whole and held against its total. One that is being written has nothing that could have expired.
+ */
+async function countsOf(
+  store: Store,
+  claim: Claim,
+  { period, fromUs, toUs, nowUs }: CountQuestion,
+): Promise<CountRow[]> {
+  const isLive = claim.sealedEvents === null && nowUs < claim.minuteUs + LIVE_MINUTES * MINUTE_US;
+  if (period.name !== "10ms" || isLive) return store.counts(claim, period.name, fromUs, toUs);
+  const expected = await eventsOf(store, claim);
+  const rows = await store.counts(claim, "10ms", claim.minuteUs, claim.minuteUs + MINUTE_US);
+  const found = rows.reduce((sum, row) => sum + row.events, 0);
+  if (found < expected) throw expired("10 ms counts", claim, found, expected);
+  return rows.filter((row) => row.bucketUs >= fromUs && row.bucketUs < toUs);
 }
 
 function addRow(merged: Map<number, Bucket>, row: CountRow): void {
@@ -103,24 +123,23 @@ async function recount(
         else merged.set(bucketUs, { bucketUs, events: 1, lag: null });
       }
     }
-    if (found < expected) throw rawGone(claim, found, expected);
+    if (found < expected) throw expired("raw events", claim, found, expected);
   }
   return ascending(merged);
 }
 
-/** How many raw events a partition must have at least: what was sealed, else its total at this moment. */
+/** How many events a partition must have at least: what was sealed, else its total at this moment. */
 async function eventsOf(store: Store, claim: Claim): Promise<number> {
   if (claim.sealedEvents !== null) return claim.sealedEvents;
   const rows = await store.counts(claim, "1m", claim.minuteUs, claim.minuteUs + 1);
   return rows[0]?.events ?? 0;
 }
 
-function rawGone({ minuteUs, writer }: Claim, found: number, expected: number): Reto3Error {
-  const minute = formatTimestamp(minuteUs);
+function expired(what: string, { minuteUs, writer }: Claim, found: number, expected: number): Reto3Error {
   return new Reto3Error(
-    "RAW_GONE",
-    `minute ${minute}: of ${expected} raw events of writer ${quote(writer)} there are ${found}; the others have expired`,
-    { hint: "ask for a later range, or for the stored counts: --source counts" },
+    "EXPIRED",
+    `minute ${formatTimestamp(minuteUs)}: the ${what} of writer ${writer} account for ${found} of its ${expected} events; the others have expired`,
+    { hint: "ask for a later range, or for what is kept: --period 1s or 1m, --source counts" },
   );
 }
 

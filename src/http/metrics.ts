@@ -18,6 +18,8 @@ export type Refusal = (typeof REFUSALS)[number];
 
 export interface HttpStats {
   refused: Record<Refusal, number>;
+  /** Questions to GET /counts that were not answered because too many were. */
+  countsRefused: number;
   /** From a request's body being there to its answer, microseconds; answers 200 only. */
   readonly ackLatencyUs: Histogram;
 }
@@ -55,11 +57,11 @@ export function metricsText(source: MetricsSource): string {
       "Requests to take an event that were not answered 200, by reason; 'timeout' are of unknown outcome",
       REFUSALS.map((reason) => [`{reason="${reason}"}`, http.refused[reason]]),
     ),
-    counter(
-      "reto3_events_given_up_total",
-      "Events of flushes that were given up with an unknown outcome",
-      stats.unknownEvents,
-    ),
+    metric("reto3_events_given_up_total", "counter", "Events of flushes that were given up, by what is known of them", [
+      ['{outcome="refused"}', stats.refusedEvents],
+      ['{outcome="unknown"}', stats.unknownEvents],
+    ]),
+    counter("reto3_counts_refused_total", "Questions to GET /counts refused because too many ran", http.countsRefused),
     metric("reto3_queue_events", "gauge", "Events taken whose flush is not known yet", [["", writer.queuedEvents]]),
     metric("reto3_queue_events_max", "gauge", "Above this, events are refused", [["", source.queueEventsMax]]),
     histogram("reto3_flush_events", "Events per flush", stats.flushEvents, SIZE_BOUNDS, 1),

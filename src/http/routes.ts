@@ -7,10 +7,11 @@
 
 import type { BunRequest } from "bun";
 import type { Clock } from "../clock.ts";
-import { BODY_BYTES_MAX, QUEUE_EVENTS_MAX } from "../config.ts";
+import { BODY_BYTES_MAX, COUNTS_REQUESTS_MAX, QUEUE_EVENTS_MAX } from "../config.ts";
 import { formatAnswer, type Format } from "../counts/format.ts";
 import { resolveRange } from "../counts/range.ts";
 import { readCounts, type Bucket } from "../counts/read.ts";
+import { settlesWithin } from "../deadline.ts";
 import { messageOf, Reto3Error } from "../errors.ts";
 import { parseEvent } from "../event.ts";
 import { Histogram } from "../histogram.ts";
@@ -35,13 +36,18 @@ const STORED_BODY = "<html><body><h1>POST!</h1></body></html>";
 const HOME_BODY = "<html><body><h1>reto3</h1></body></html>";
 const RETRY_AFTER_SECONDS = "1";
 
+/** A store that does not answer a ping by then is not ready. */
+const PING_TIMEOUT_MS = 1_000;
+
 type Handler = (request: BunRequest) => Response | Promise<Response>;
 
 export function createRoutes(context: RouteContext): Record<string, Handler> {
   const http: HttpStats = {
     refused: Object.fromEntries(REFUSALS.map((reason) => [reason, 0])) as Record<Refusal, number>,
+    countsRefused: 0,
     ackLatencyUs: new Histogram(),
   };
+  let countsRunning = 0;
   const getOnly = (handler: Handler): Handler => {
     return (request) => (isGet(request) ? handler(request) : methodNotAllowed("GET, HEAD"));
   };
@@ -52,15 +58,23 @@ export function createRoutes(context: RouteContext): Record<string, Handler> {
       http.refused.method++;
       return methodNotAllowed("GET, HEAD, POST");
     },
-    "/counts": getOnly((request) => getCounts(context, request)),
+    "/counts": getOnly((request) => {
+      if (countsRunning >= COUNTS_REQUESTS_MAX) {
+        http.countsRefused++;
+        const text = `${COUNTS_REQUESTS_MAX} such questions are being answered already; try again later\n`;
+        return answer(context, 503, text, "text/plain", { "Retry-After": RETRY_AFTER_SECONDS });
+      }
+      countsRunning++;
+      return getCounts(context, request, () => countsRunning--);
+    }),
     "/healthz": getOnly(() => answer(context, 200, "ok\n")),
-    "/readyz": getOnly(() => {
-      const problem = notReady(context);
+    "/readyz": getOnly(async () => {
+      const problem = await notReady(context);
       return problem ? answer(context, 503, `not ready: ${problem}\n`) : answer(context, 200, "ready\n");
     }),
-    "/metrics": getOnly(() => {
+    "/metrics": getOnly(async () => {
       const { version, store, writer } = context;
-      const ready = notReady(context) === undefined;
+      const ready = (await notReady(context)) === undefined;
       const source = { version, store: store.info.location, writer, http, ready, queueEventsMax: QUEUE_EVENTS_MAX };
       const text = metricsText({ ...source, clockOffsetUs: context.clockOffsetUs() });
       return answer(context, 200, text, "text/plain; version=0.0.4");
@@ -115,24 +129,24 @@ async function bodyOf(request: BunRequest): Promise<string | undefined> {
   }
 }
 
-async function getCounts(context: RouteContext, request: BunRequest): Promise<Response> {
+async function getCounts(context: RouteContext, request: BunRequest, onEnd: () => void): Promise<Response> {
   const { store, clock } = context;
   try {
-    const query = queryOf(request);
     const nowUs = clock.nowUs();
-    const range = resolveRange(query, nowUs, (key) => `parameter ${key}`);
-    const question = { ...range, nowUs, source: "counts" as const };
+    const range = resolveRange(queryOf(request), nowUs, (key) => `parameter ${key}`);
+    const question = { ...range, nowUs, source: "counts" as const, signal: request.signal };
     const reading = readCounts(store, question);
     // The first portion before the head: an error of the store still gets a status of its own.
     const buckets = await startReading(reading.buckets);
     const format = acceptedFormat(request);
-    const stream = formatAnswer(format, question, buckets, reading);
     const types = { json: "application/json", text: "text/plain; charset=utf-8", csv: "text/csv; charset=utf-8" };
-    // One text portion may be a minute of 10 ms lines: they are streamed, never gathered.
-    return new Response(textStream(stream), { headers: { ...headersOf(context), "Content-Type": types[format] } });
+    const stream = textStream(formatAnswer(format, question, buckets, reading), onEnd);
+    return new Response(stream, { headers: { ...headersOf(context), "Content-Type": types[format] } });
   } catch (error) {
-    const usage = error instanceof Reto3Error && error.code === "USAGE";
-    return answer(context, usage ? 400 : 503, `${messageOf(error)}\n`);
+    onEnd();
+    const code = error instanceof Reto3Error ? error.code : undefined;
+    const status = code === "USAGE" ? 400 : code === "EXPIRED" ? 410 : 503;
+    return answer(context, status, `${messageOf(error)}\n`);
   }
 }
 
@@ -152,6 +166,7 @@ function queryOf(request: BunRequest): Record<"period" | "from" | "to" | "last",
 
 function acceptedFormat(request: BunRequest): Format {
   const accept = request.headers.get("accept") ?? "";
+  if (accept.includes("application/json")) return "json";
   if (accept.includes("text/csv")) return "csv";
   return accept.includes("text/plain") ? "text" : "json";
 }
@@ -165,24 +180,44 @@ async function startReading(buckets: AsyncIterable<Bucket[]>): Promise<AsyncIter
   })();
 }
 
-function textStream(portions: AsyncGenerator<string>): ReadableStream<Uint8Array> {
+/** `onEnd` is called once, whether the stream ends, fails or is cancelled. */
+function textStream(portions: AsyncGenerator<string>, onEnd: () => void): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
+  const untilEnd = (async function* () {
+    try {
+      yield* portions;
+    } finally {
+      onEnd();
+    }
+  })();
   return new ReadableStream({
     async pull(controller) {
-      const { done, value } = await portions.next();
+      const { done, value } = await untilEnd.next();
       if (done) controller.close();
       else controller.enqueue(encoder.encode(value));
     },
     async cancel() {
-      await portions.return(undefined);
+      await untilEnd.return(undefined);
     },
   });
 }
 
-function notReady({ draining, writer }: RouteContext): string | undefined {
+async function notReady({ draining, writer, store }: RouteContext): Promise<string | undefined> {
   if (draining()) return "shutting down";
-  if (!writer.healthy) return "the store does not take events";
-  return writer.queuedEvents >= QUEUE_EVENTS_MAX ? "the queue is full" : undefined;
+  if (writer.queuedEvents >= QUEUE_EVENTS_MAX) return "the queue is full";
+  if (writer.health === "refused") return "the store refused events";
+  if (writer.health === "unknown" && writer.queuedEvents > 0) return "the store does not take events in time";
+  // Nothing is on its way that could tell: without this, a server that gets no traffic would never be ready again.
+  const answers = writer.queuedEvents > 0 || (await pings(store));
+  return answers ? undefined : "the store does not answer";
+}
+
+async function pings(store: Store): Promise<boolean> {
+  try {
+    return await settlesWithin(store.ping(), PING_TIMEOUT_MS);
+  } catch {
+    return false;
+  }
 }
 
 function isGet(request: BunRequest): boolean {

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { connect } from "node:net";
 import { systemClock } from "../clock.ts";
 import { Reto3Error } from "../errors.ts";
-import { memoryStore } from "../store/memory.ts";
+import { emptyMemory, memoryStore } from "../store/memory.ts";
 import type { Store } from "../store/store.ts";
 import { Writer, type WriterOptions } from "../writer/writer.ts";
 import { startServer, type HttpServer } from "./server.ts";
@@ -129,6 +129,41 @@ test("a client that goes away in the middle of its body leaves no event and no e
   expect([writer.stats.acceptedEvents, errors]).toEqual([0, []]);
 });
 
+describe("readiness", () => {
+  test("fails while the store does not answer, also without traffic", async () => {
+    let away = true;
+    const memory = memoryStore();
+    const store: Store = {
+      ...memory,
+      ping: async () => {
+        if (away) throw new Reto3Error("STORE_UNAVAILABLE", "away");
+      },
+    };
+    const { url } = start(store).server;
+    expect((await fetch(`${url}/readyz`)).status).toBe(503);
+    away = false;
+    expect((await fetch(`${url}/readyz`)).status).toBe(200);
+  });
+
+  test("fails after a flush that the store refused for good, until one is stored", async () => {
+    let refuses = true;
+    const memory = memoryStore();
+    const store: Store = {
+      ...memory,
+      write: async (flush) => {
+        if (refuses) throw new Reto3Error("STORE_REFUSED", "no such table");
+        await memory.write(flush);
+      },
+    };
+    const { server, post } = start(store);
+    expect((await post(EVENT)).status).toBe(503);
+    expect(await (await fetch(`${server.url}/readyz`)).text()).toBe("not ready: the store refused events\n");
+    refuses = false;
+    expect((await post(EVENT)).status).toBe(200);
+    expect((await fetch(`${server.url}/readyz`)).status).toBe(200);
+  });
+});
+
 describe("other requests", () => {
   test("GET / answers 200, as existing clients check", async () => {
     expect((await fetch(start().server.url)).status).toBe(200);
@@ -216,6 +251,47 @@ describe("GET /counts", () => {
     expect(await ask("text/plain")).toMatch(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.000, \d+\n/);
     expect(sum(await ask("text/plain"))).toBe(3);
     expect(await ask("text/csv")).toStartWith("bucket,events,lag_min_us");
+  });
+
+  test("prefers JSON for whom takes anything", async () => {
+    const url = await serverWithEvents(1);
+    const headers = { accept: "application/json, text/plain, */*" };
+    const response = await fetch(`${url}/counts`, { headers });
+    expect(response.headers.get("content-type")).toBe("application/json");
+  });
+
+  test("answers 410 where the counts have expired", async () => {
+    const data = emptyMemory();
+    const { server, post, writer } = start(memoryStore(data));
+    await post(EVENT);
+    await writer.close(1_000);
+    data.counts["10ms"].clear();
+    const response = await fetch(`${server.url}/counts?period=10ms&last=2m`);
+    expect([response.status, await response.text()]).toEqual([410, expect.stringContaining("have expired")]);
+    expect((await fetch(`${server.url}/counts?period=1s&last=2m`)).status).toBe(200);
+  });
+
+  test("answers so many at once, and 503 to others until one of them ends or goes away", async () => {
+    const memory = memoryStore();
+    const gate = Promise.withResolvers<void>();
+    let asked = 0;
+    const slow: Store = {
+      ...memory,
+      async *claims(...range) {
+        asked++;
+        await gate.promise;
+        yield* memory.claims(...range);
+      },
+    };
+    const { url } = start(slow).server;
+    const running = Array.from({ length: 16 }, () => fetch(`${url}/counts`));
+    while (asked < 16) await Bun.sleep(1);
+    const refused = await fetch(`${url}/counts`);
+    expect([refused.status, refused.headers.get("retry-after")]).toEqual([503, "1"]);
+    expect(await (await fetch(`${url}/metrics`)).text()).toContain("reto3_counts_refused_total 1\n");
+    gate.resolve();
+    for (const response of await Promise.all(running)) expect((await response.text()).length).toBeGreaterThan(10);
+    expect((await fetch(`${url}/counts`)).status).toBe(200);
   });
 
   test.each(["period=5s", "last=abc", "from=x", "limit=3", "last=1s&last=2s", "from=2027-01-01&to=2026-01-01"])(

@@ -27,21 +27,21 @@ export interface CheckResult {
   counted: number;
   /** The bounds hold. */
   holds: boolean;
-  /** Every event that may still come has come: the count is final. */
+  /** Every event that may still come has come, but for what a server without its store holds back. */
   final: boolean;
 }
 
 interface Counts {
   nowUs: number;
   events: number;
-  sealed: boolean;
+  completeUs: number;
 }
 
 /** Asks for the server's clock and what it counts already. Throws if the server does not answer. */
 export async function takeBaseline(url: string): Promise<Baseline> {
   const { nowUs } = await getCounts(url, "last=1s");
   const fromUs = bucketStartUs(nowUs, SECOND_US) - CLOCK_MARGIN_US;
-  const { events } = await getCounts(url, rangeQuery(fromUs, nowUs + CLOCK_MARGIN_US));
+  const { events } = await getCounts(url, rangeQuery(fromUs, bucketCeilUs(nowUs + CLOCK_MARGIN_US, SECOND_US)));
   return { fromUs, events };
 }
 
@@ -54,12 +54,13 @@ export async function checkCounts(
 ): Promise<CheckResult> {
   const deadlineMs = performance.now() + settleMs;
   const first = await getCounts(url, "last=1s", ANSWER_WAIT_MS);
-  const query = rangeQuery(baseline.fromUs, first.nowUs + CLOCK_MARGIN_US);
+  const toUs = bucketCeilUs(first.nowUs + CLOCK_MARGIN_US, SECOND_US);
+  const query = rangeQuery(baseline.fromUs, toUs);
   for (;;) {
     const answer = await getCounts(url, query, ANSWER_WAIT_MS);
     const counted = answer.events - baseline.events;
     const holds = sent.acked <= counted && counted <= sent.acked + sent.unknown;
-    const final = answer.sealed || (holds && sent.unknown === 0);
+    const final = answer.completeUs >= toUs || (holds && sent.unknown === 0);
     if (final || counted > sent.acked + sent.unknown || performance.now() > deadlineMs)
       return { counted, holds, final };
     await Bun.sleep(ROUND_MS);
@@ -67,7 +68,7 @@ export async function checkCounts(
 }
 
 function rangeQuery(fromUs: number, toUs: number): string {
-  return `period=1s&from=${formatIso(fromUs)}&to=${formatIso(bucketCeilUs(toUs, SECOND_US))}`;
+  return `period=1s&from=${formatIso(fromUs)}&to=${formatIso(toUs)}`;
 }
 
 async function getCounts(url: string, query: string, waitMs = 0): Promise<Counts> {
@@ -92,10 +93,11 @@ async function getCounts(url: string, query: string, waitMs = 0): Promise<Counts
 }
 
 function parseCounts(answer: unknown): Counts {
-  const { now, events, sealed } = (answer ?? {}) as Record<string, unknown>;
+  const { now, events, completeUntil } = (answer ?? {}) as Record<string, unknown>;
   const nowUs = parseInstantUs(String(now));
-  if (nowUs === undefined || typeof events !== "number" || typeof sealed !== "boolean") {
+  const completeUs = parseInstantUs(String(completeUntil));
+  if (nowUs === undefined || completeUs === undefined || typeof events !== "number") {
     throw new Error("the answer is not that of reto3");
   }
-  return { nowUs, events, sealed };
+  return { nowUs, events, completeUs };
 }

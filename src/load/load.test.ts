@@ -166,17 +166,18 @@ describe("an attack", () => {
 
 describe("the check", () => {
   /** A server that answers GET /counts with `events` as they are at that moment. */
-  function countsServer(state: { events: number; sealed: boolean }) {
+  function countsServer(state: { events: number; complete: boolean }) {
     const asked: URL[] = [];
     const target = serve((request) => {
       asked.push(new URL(request.url));
-      return Response.json({ now: new Date().toISOString(), ...state });
+      const completeUntil = new Date(Date.now() + (state.complete ? 60_000 : -60_000)).toISOString();
+      return Response.json({ now: new Date().toISOString(), events: state.events, completeUntil });
     });
     return { ...target, asked };
   }
 
   test("holds when all that was acked is counted, whatever was there before", async () => {
-    const state = { events: 7, sealed: false };
+    const state = { events: 7, complete: false };
     const { url, asked } = countsServer(state);
     const baseline = await takeBaseline(url);
     state.events = 107;
@@ -191,7 +192,7 @@ describe("the check", () => {
   });
 
   test("fails when one is missing, once that is final", async () => {
-    const state = { events: 0, sealed: true };
+    const state = { events: 0, complete: true };
     const { url } = countsServer(state);
     const baseline = await takeBaseline(url);
     state.events = 99;
@@ -203,7 +204,7 @@ describe("the check", () => {
   });
 
   test("fails at once when more is counted than was sent", async () => {
-    const state = { events: 0, sealed: false };
+    const state = { events: 0, complete: false };
     const { url } = countsServer(state);
     const baseline = await takeBaseline(url);
     state.events = 106;
@@ -211,7 +212,7 @@ describe("the check", () => {
   });
 
   test("waits for events of unknown outcome until nothing can come any more", async () => {
-    const state = { events: 0, sealed: false };
+    const state = { events: 0, complete: false };
     const { url, asked } = countsServer(state);
     const baseline = await takeBaseline(url);
     state.events = 101;
@@ -219,7 +220,7 @@ describe("the check", () => {
     const before = asked.length;
     while (asked.length < before + 3) await Bun.sleep(1);
     state.events = 103;
-    state.sealed = true;
+    state.complete = true;
     expect(await checked).toEqual({ counted: 103, holds: true, final: true });
   });
 

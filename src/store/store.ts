@@ -77,8 +77,11 @@ export interface Store {
   /** Says that `partition` was claimed and now holds `events` events for good. Repeating it changes nothing. */
   seal(partition: Partition, events: number, writtenAtUs: number): Promise<void>;
 
-  /** The claims of minutes in [fromUs, toUs), by minute. Hours are read one after another while the caller consumes. */
-  claims(fromUs: number, toUs: number): AsyncIterable<Claim>;
+  /**
+   * The claims of minutes in [fromUs, toUs), by minute, in pages; some are empty, so that a caller who has lost interest
+   * can stop in the middle of a long range.
+   */
+  claims(fromUs: number, toUs: number): AsyncIterable<Claim[]>;
 
   /** The counts of a partition whose bucket starts in [fromUs, toUs), ascending. At most 6,000 rows (a minute of 10 ms buckets). */
   counts(partition: Partition, level: CountLevel, fromUs: number, toUs: number): Promise<CountRow[]>;

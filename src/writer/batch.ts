@@ -15,6 +15,8 @@ const BUCKET_US = PERIODS["10ms"].us;
 export class Chunk {
   readonly bucketUs: number;
   readonly epoch: number;
+  /** When its first event was taken, as performance.now() tells the time. */
+  readonly takenMs = performance.now();
   readonly createdUs: bigint[] = [];
   readonly receivedUs: number[] = [];
   /** The answer for each event in here; never rejects. */
@@ -43,6 +45,8 @@ export interface Batch {
   epoch: number;
   chunks: readonly Chunk[];
   events: number;
+  /** When the oldest of its events was taken (performance.now()). */
+  takenMs: number;
 }
 
 export class EventQueue {
@@ -96,12 +100,7 @@ export class EventQueue {
     }
     if (count === 0) return undefined;
     this.#events -= events;
-    return { minuteUs, epoch: oldest.epoch, chunks: this.#chunks.splice(0, count), events };
-  }
-
-  /** Empties the queue. */
-  takeAll(): Chunk[] {
-    this.#events = 0;
-    return this.#chunks.splice(0);
+    const chunks = this.#chunks.splice(0, count);
+    return { minuteUs, epoch: oldest.epoch, chunks, events, takenMs: oldest.takenMs };
   }
 }

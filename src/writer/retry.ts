@@ -1,7 +1,7 @@
 // Sends one attempt again and again until its outcome is known or it is too old: full jitter, a bounded wait, no bound on tries.
 // Knows nothing of what it sends; the attempt must be safe to repeat.
 
-import { retryAdvice } from "../errors.ts";
+import { Reto3Error, retryAdvice } from "../errors.ts";
 
 const BACKOFF_FIRST_MS = 20;
 const BACKOFF_MAX_MS = 1_000;
@@ -16,8 +16,8 @@ export type RetryResult =
   | { outcome: "refused" | "expired"; tries: number; mayHaveApplied: boolean; error: unknown };
 
 export interface RetryOptions {
-  /** No new attempt starts at this age, in milliseconds. */
-  ageMaxMs: number;
+  /** No attempt starts from then on, not even the first; as performance.now() tells the time. */
+  deadlineMs: number;
   /** Aborted: no new attempt starts. */
   signal: AbortSignal;
   /** Told of each failure that will be tried again. */
@@ -25,22 +25,23 @@ export interface RetryOptions {
 }
 
 export async function retryUntilKnown(attempt: () => Promise<void>, options: RetryOptions): Promise<RetryResult> {
-  const startedMs = performance.now();
   let mayHaveApplied = false;
+  let error: unknown = new Reto3Error("STORE_UNAVAILABLE", "too old when its turn came");
   for (let tries = 1; ; tries++) {
+    if (options.signal.aborted || performance.now() >= options.deadlineMs) {
+      return { outcome: "expired", tries: tries - 1, mayHaveApplied, error };
+    }
     try {
       await attempt();
       return { outcome: "done", tries };
-    } catch (error) {
-      const advice = retryAdvice(error);
+    } catch (failure) {
+      error = failure;
+      const advice = retryAdvice(failure);
       mayHaveApplied ||= advice.mayHaveApplied;
       if (!advice.retry) return { outcome: "refused", tries, mayHaveApplied, error };
-      const expired = () => options.signal.aborted || performance.now() - startedMs >= options.ageMaxMs;
-      if (expired()) return { outcome: "expired", tries, mayHaveApplied, error };
-      options.onFailure?.(error, tries);
-      await pause(backoffMs(tries), options.signal);
-      if (expired()) return { outcome: "expired", tries, mayHaveApplied, error };
+      options.onFailure?.(failure, tries);
     }
+    await pause(backoffMs(tries), options.signal);
   }
 }
 

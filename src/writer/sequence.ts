@@ -19,6 +19,8 @@ export interface FlushEvents {
   epoch: number;
   createdUs: readonly bigint[];
   receivedUs: readonly number[];
+  /** When the oldest of them was taken (performance.now()): from then counts how long the flush may be tried. Default: now. */
+  takenMs?: number;
 }
 
 export interface FlushResult {
@@ -49,6 +51,7 @@ export class FlushSequence {
   readonly #options: SequenceOptions;
   readonly #newWriterId: () => string;
   readonly #partitionEventsMax: number;
+  readonly #flushAgeMaxMs: number;
   #writer: string;
   #epoch: number;
   #lastWriteUs = 0;
@@ -56,6 +59,8 @@ export class FlushSequence {
   #totals = new PartitionTotals();
   /** The claims of this id that are not sealed yet, by minute. */
   #claims = new Map<number, Promise<RetryResult>>();
+  /** A claim was given up that may be there: only under a new id is it sure that its minute stays empty. */
+  #claimInDoubt = false;
   readonly #background = new Set<Promise<void>>();
 
   constructor(options: SequenceOptions) {
@@ -64,6 +69,7 @@ export class FlushSequence {
     this.#options = options;
     this.#newWriterId = options.newWriterId ?? (() => Bun.randomUUIDv7());
     this.#partitionEventsMax = options.partitionEventsMax ?? PARTITION_EVENTS_MAX;
+    this.#flushAgeMaxMs = options.flushAgeMaxMs ?? FLUSH_AGE_MAX_MS;
     this.#epoch = options.clock.epoch;
     this.#writer = this.#newWriterId();
   }
@@ -84,7 +90,8 @@ export class FlushSequence {
   async flush(events: FlushEvents): Promise<FlushResult> {
     this.#enter(events);
     const partition = { minuteUs: events.minuteUs, writer: this.#writer };
-    const claimed = await this.#claim(events.minuteUs);
+    const deadlineMs = (events.takenMs ?? performance.now()) + this.#flushAgeMaxMs;
+    const claimed = await this.#claim(events.minuteUs, deadlineMs);
     // Without a claim nothing of the flush was sent; the next flush into this minute claims again.
     if (claimed.outcome !== "done") {
       return { outcome: "refused", tries: claimed.tries, lagsClamped: 0, error: claimed.error };
@@ -95,7 +102,7 @@ export class FlushSequence {
     const lagsClamped = this.#totals.lagsClamped - clampedBefore;
     const { createdUs, receivedUs } = events;
     const flush = { ...partition, firstSeq, createdUs, receivedUs, counts, writtenAtUs: this.#nextWriteUs() };
-    const result = await this.#retry("flush", () => this.#store.write(flush));
+    const result = await this.#retry("flush", deadlineMs, () => this.#store.write(flush));
     if (result.outcome === "done") return { outcome: "stored", tries: result.tries, lagsClamped };
     // Given up. If it surely left nothing behind, the partition ends before it; else nobody here knows where it ends.
     this.#retire(result.mayHaveApplied ? null : firstSeq);
@@ -107,7 +114,8 @@ export class FlushSequence {
   claimAhead(nowUs: number): void {
     if (this.#minuteUs === null || nowUs < this.#minuteUs + CLAIM_AHEAD_AFTER_US) return;
     const nextUs = this.#minuteUs + MINUTE_US;
-    if (nowUs < nextUs && !this.#claims.has(nextUs)) this.#inBackground(this.#claim(nextUs));
+    if (nowUs >= nextUs || this.#claims.has(nextUs)) return;
+    this.#inBackground(this.#claim(nextUs, performance.now() + this.#flushAgeMaxMs));
   }
 
   /** Seals every claimed minute that ended before `nowUs`; for when no event is on its way into it. */
@@ -128,7 +136,7 @@ export class FlushSequence {
 
   #enter({ minuteUs, epoch, receivedUs }: FlushEvents): void {
     const full = minuteUs === this.#minuteUs && this.#totals.events + receivedUs.length > this.#partitionEventsMax;
-    if (epoch !== this.#epoch || full) this.#retire(this.#totals.events);
+    if (epoch !== this.#epoch || full || this.#claimInDoubt) this.#retire(this.#totals.events);
     this.#epoch = epoch;
     if (minuteUs === this.#minuteUs) return;
     // Arrival times only ascend: nothing will come into an earlier minute.
@@ -144,21 +152,24 @@ export class FlushSequence {
       if (events !== null) this.#seal(minuteUs, events);
     }
     this.#claims = new Map();
+    this.#claimInDoubt = false;
     this.#writer = this.#newWriterId();
     this.#minuteUs = null;
     this.#lastWriteUs = 0;
   }
 
-  #claim(minuteUs: number): Promise<RetryResult> {
+  #claim(minuteUs: number, deadlineMs: number): Promise<RetryResult> {
     const known = this.#claims.get(minuteUs);
     if (known) return known;
     const partition = { minuteUs, writer: this.#writer };
     const writtenAtUs = this.#nextWriteUs();
-    const claim = this.#retry("claim", () => this.#store.claim(partition, writtenAtUs));
+    const claim = this.#retry("claim", deadlineMs, () => this.#store.claim(partition, writtenAtUs));
     const claims = this.#claims;
     claims.set(minuteUs, claim);
-    void claim.then(({ outcome }) => {
-      if (outcome !== "done" && claims.get(minuteUs) === claim) claims.delete(minuteUs);
+    void claim.then((result) => {
+      if (result.outcome === "done" || claims !== this.#claims) return;
+      if (result.mayHaveApplied) this.#claimInDoubt = true;
+      else claims.delete(minuteUs);
     });
     return claim;
   }
@@ -171,15 +182,16 @@ export class FlushSequence {
     const writtenAtUs = this.#nextWriteUs();
     const sealed = claim.then(async (claimed) => {
       if (claimed.outcome !== "done" && !claimed.mayHaveApplied) return;
-      const result = await this.#retry("seal", () => this.#store.seal(partition, events, writtenAtUs));
+      const deadlineMs = performance.now() + this.#flushAgeMaxMs;
+      const result = await this.#retry("seal", deadlineMs, () => this.#store.seal(partition, events, writtenAtUs));
       if (result.outcome !== "done") this.#options.onSealLost?.(result.error);
     });
     this.#inBackground(sealed);
   }
 
-  #retry(what: "flush" | "claim" | "seal", attempt: () => Promise<void>): Promise<RetryResult> {
+  #retry(what: "flush" | "claim" | "seal", deadlineMs: number, attempt: () => Promise<void>): Promise<RetryResult> {
     return retryUntilKnown(attempt, {
-      ageMaxMs: this.#options.flushAgeMaxMs ?? FLUSH_AGE_MAX_MS,
+      deadlineMs,
       signal: this.#options.signal,
       onFailure: (error, tries) => this.#options.onRetry?.(what, error, tries),
     });

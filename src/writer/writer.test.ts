@@ -170,9 +170,9 @@ describe("a writer", () => {
     await pass(490);
     expect(outcomes).toEqual([]);
     await pass(30);
-    expect([outcomes, writer.healthy]).toEqual([["unknown", "unknown"], false]);
+    expect([outcomes, writer.health]).toEqual([["unknown", "unknown"], "unknown"]);
     await pass(500);
-    expect([await stored(store), writer.healthy, writer.stats.timedOutEvents]).toEqual([2, true, 2]);
+    expect([await stored(store), writer.health]).toEqual([2, "stored"]);
   });
 
   test("retires its id when a flush is given up: no later total includes those events", async () => {
@@ -206,10 +206,10 @@ describe("a writer", () => {
     script.push({ fail: "STORE_REFUSED" });
     const refused = add(writer, 2);
     await pass(20);
-    expect([refused, flushes.length, writer.healthy]).toEqual([["refused", "refused"], 2, false]);
+    expect([refused, flushes.length, writer.health]).toEqual([["refused", "refused"], 2, "refused"]);
     const later = add(writer, 1);
     await pass(1_100);
-    expect([later, writer.healthy]).toEqual([["stored"], true]);
+    expect([later, writer.health]).toEqual([["stored"], "stored"]);
     expect(await stored(store)).toBe(3);
     // It left nothing behind, so the partition ends before it.
     expect(claims().map((claim) => claim.sealedEvents)).toEqual([2, null]);
@@ -235,7 +235,7 @@ describe("a writer", () => {
     await pass(60);
     add(writer, 5);
     await pass(20);
-    expect([await stored(store), writer.stats.queueFullEvents]).toEqual([10, 2]);
+    expect(await stored(store)).toBe(10);
   });
 
   test("takes a new id when a partition is full", async () => {
@@ -264,6 +264,19 @@ describe("a writer", () => {
     const [before, after] = flushes;
     expect(after!.minuteUs).toBeLessThan(before!.minuteUs);
   });
+});
+
+test("a backlog is given up by the age of its events, not by that of each flush's first attempt", async () => {
+  const { store, script } = scripted();
+  for (let tries = 0; tries < 1_000; tries++) script.push({ fail: "STORE_UNKNOWN" });
+  const writer = writerOn(store, { flushAgeMaxMs: 500, flushEventsMax: 10 });
+  const outcomes = add(writer, 40);
+  await pass(600);
+  const attempts = 1_000 - script.length;
+  // One flush was tried all that time; the other three are too old when their turn comes: nothing of them is ever sent.
+  await pass(5_000);
+  expect(1_000 - script.length).toBe(attempts);
+  expect(outcomes.toSorted()).toEqual([...Array<Outcome>(30).fill("refused"), ...Array<Outcome>(10).fill("unknown")]);
 });
 
 describe("claims", () => {
@@ -310,6 +323,20 @@ describe("claims", () => {
     expect(claims().map((claim) => claim.sealedEvents)).toEqual([3, null]);
     await pass(60_000);
     expect(claims().map((claim) => claim.sealedEvents)).toEqual([3, 0]);
+  });
+
+  test("one that was given up and may be there is sealed as empty, under an id that never writes again", async () => {
+    const { store, claimScript, claims, flushes } = scripted();
+    claimScript.push({ fail: "STORE_UNKNOWN", kept: true }, { fail: "STORE_REFUSED" });
+    const writer = writerOn(store);
+    const refused = add(writer, 2);
+    await pass(1_200);
+    expect([refused, flushes.length]).toEqual([["refused", "refused"], 0]);
+    const later = add(writer, 3);
+    await pass(30);
+    expect(later).toEqual(Array(3).fill("stored"));
+    expect(claims().map((claim) => claim.sealedEvents)).toEqual([0, null]);
+    expect(await stored(store)).toBe(3);
   });
 
   test("an idle minute is never claimed", async () => {

@@ -3,7 +3,7 @@
 //
 //     add(event) -> queue -> every 10 ms, aligned to the wall clock: one batch -> FlushSequence -> answers
 
-import { ACK_TIMEOUT_MS, FLUSH_EVENTS_MAX, QUEUE_EVENTS_MAX, REFUSED_PAUSE_MS } from "../config.ts";
+import { ACK_TIMEOUT_MAX_MS, FLUSH_EVENTS_MAX, QUEUE_EVENTS_MAX, REFUSED_PAUSE_MS } from "../config.ts";
 import { settlesWithin } from "../deadline.ts";
 import { Reto3Error } from "../errors.ts";
 import { Histogram } from "../histogram.ts";
@@ -23,9 +23,6 @@ export interface WriterOptions extends Omit<SequenceOptions, "signal"> {
 export interface WriterStats {
   acceptedEvents: number;
   storedEvents: number;
-  queueFullEvents: number;
-  /** Answered "unknown" before their flush was known. */
-  timedOutEvents: number;
   /** In flushes that were given up: surely not stored, or unknown for good. */
   refusedEvents: number;
   unknownEvents: number;
@@ -40,8 +37,6 @@ export class Writer {
   readonly stats: WriterStats = {
     acceptedEvents: 0,
     storedEvents: 0,
-    queueFullEvents: 0,
-    timedOutEvents: 0,
     refusedEvents: 0,
     unknownEvents: 0,
     retries: 0,
@@ -60,7 +55,7 @@ export class Writer {
   readonly #unanswered: { chunk: Chunk; dueMs: number }[] = [];
   #inFlightEvents = 0;
   #flushing = false;
-  #healthy = true;
+  #health: Outcome = "stored";
   #wakeTimer: ReturnType<typeof setTimeout> | undefined;
   #ackTimer: ReturnType<typeof setTimeout> | undefined;
   #closing: PromiseWithResolvers<void> | undefined;
@@ -69,7 +64,7 @@ export class Writer {
     this.#options = options;
     this.#queue = new EventQueue(options.flushEventsMax ?? FLUSH_EVENTS_MAX);
     this.#queueEventsMax = options.queueEventsMax ?? QUEUE_EVENTS_MAX;
-    this.#ackTimeoutMs = options.ackTimeoutMs ?? ACK_TIMEOUT_MS;
+    this.#ackTimeoutMs = options.ackTimeoutMs ?? ACK_TIMEOUT_MAX_MS;
     this.#sequence = new FlushSequence({
       ...options,
       signal: this.#stop.signal,
@@ -89,9 +84,12 @@ export class Writer {
     return this.#queue.events + this.#inFlightEvents;
   }
 
-  /** False from a flush that was given up, or an event that was not answered in time, until the next flush that is stored. */
-  get healthy(): boolean {
-    return this.#healthy;
+  /**
+   * How the store takes flushes: `stored` as long as all goes well; `refused` or `unknown` from a flush that was given
+   * up, or (`unknown`) an event that was not answered in time, until the next flush that is stored.
+   */
+  get health(): Outcome {
+    return this.#health;
   }
 
   /**
@@ -101,7 +99,6 @@ export class Writer {
   add(createdUs: bigint): Promise<Outcome> {
     if (this.#closing) throw new Reto3Error("DRAINING", "the server is shutting down; the event was not taken");
     if (this.queuedEvents >= this.#queueEventsMax) {
-      this.stats.queueFullEvents++;
       throw new Reto3Error("QUEUE_FULL", "the queue is full; the event was not taken, try again later");
     }
     const { clock } = this.#options;
@@ -161,6 +158,7 @@ export class Writer {
     const result = await this.#sequence.flush({
       minuteUs: batch.minuteUs,
       epoch: batch.epoch,
+      takenMs: batch.takenMs,
       createdUs: batch.chunks.length === 1 && only ? only.createdUs : batch.chunks.flatMap((chunk) => chunk.createdUs),
       receivedUs:
         batch.chunks.length === 1 && only ? only.receivedUs : batch.chunks.flatMap((chunk) => chunk.receivedUs),
@@ -186,9 +184,8 @@ export class Writer {
   }
 
   #setHealth(outcome: Outcome, error: unknown): void {
-    const healthy = outcome === "stored";
-    if (healthy !== this.#healthy) this.#options.onHealth?.(outcome, error);
-    this.#healthy = healthy;
+    if (outcome !== this.#health) this.#options.onHealth?.(outcome, error);
+    this.#health = outcome;
   }
 
   /** Forgets chunks that have their answer, gives "unknown" to those whose time is up, and sleeps until the next is due. */
@@ -197,7 +194,6 @@ export class Writer {
     for (let oldest = this.#unanswered[0]; oldest; oldest = this.#unanswered[0]) {
       if (!oldest.chunk.answered) {
         if (oldest.dueMs > nowMs) break;
-        this.stats.timedOutEvents += oldest.chunk.receivedUs.length;
         oldest.chunk.settle("unknown");
         this.#setHealth("unknown", new Reto3Error("STORE_UNAVAILABLE", "no durable answer in time"));
       }

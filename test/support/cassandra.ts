@@ -32,9 +32,7 @@ export function testKeyspace(contactPoints: readonly string[] = hosts): TestKeys
     address: addressOf(contactPoints, keyspace),
     client,
     async [Symbol.asyncDispose]() {
-      for (const name of [keyspace, `${keyspace}_scratch`]) {
-        await client.execute(`DROP KEYSPACE IF EXISTS ${name}`, [], { readTimeout: 30_000 });
-      }
+      await client.execute(`DROP KEYSPACE IF EXISTS ${keyspace}`, [], { readTimeout: 30_000 });
       await client.shutdown();
     },
   };

@@ -21,15 +21,19 @@ export async function openCassandra(asked: CassandraAddress, options: OpenOption
   const address = scratch ? scratchOf(asked) : asked;
   const client = await connect(address);
   try {
-    if (scratch) await changeSchema(client, `DROP KEYSPACE IF EXISTS ${address.keyspace}`);
     const rf = await ensureSchema(client, address, options.mode !== "read");
-    const info = describe(address, rf, await commitLogSyncs(client));
+    const info = describe(address, rf, await commitLogSyncs(client, address.datacenter));
     return {
       info,
       ...operations(client, address.keyspace),
       async close() {
-        if (scratch) await changeSchema(client, `DROP KEYSPACE IF EXISTS ${address.keyspace}`);
-        await client.shutdown();
+        try {
+          if (scratch) await changeSchema(client, `DROP KEYSPACE IF EXISTS ${address.keyspace}`);
+        } catch (error) {
+          options.log?.(`the keyspace ${address.keyspace} could not be dropped: ${storeError(error).message}`);
+        } finally {
+          await client.shutdown();
+        }
       },
     };
   } catch (error) {
@@ -38,8 +42,9 @@ export async function openCassandra(asked: CassandraAddress, options: OpenOption
   }
 }
 
+/** A name that nobody has: what is dropped at the end was made here. A keyspace's has 48 characters at most. */
 function scratchOf(address: CassandraAddress): CassandraAddress {
-  const keyspace = `${address.keyspace}_scratch`;
+  const keyspace = `${address.keyspace.slice(0, 30)}_scratch_${crypto.randomUUID().slice(0, 8)}`;
   return { ...address, keyspace, location: address.location.replace(`/${address.keyspace}?`, `/${keyspace}?`) };
 }
 
@@ -47,21 +52,25 @@ function describe(address: CassandraAddress, rf: number, syncs: readonly CommitL
   const quorum = Math.floor(rf / 2) + 1;
   const replicas =
     rf === 1 ? "in the commit log of its one replica" : `in the commit logs of ${quorum} of ${rf} replicas`;
-  const unsynced = syncs.filter(({ mode }) => mode !== "batch" && mode !== "group");
+  const unsynced = syncs.filter(({ mode }) => mode !== "batch" && mode !== "group" && mode !== "down");
   const survives =
     rf === 1 ? "a killed process and a power cut, not a lost disk" : "killed nodes, a power cut and a lost disk";
   const modes = [...new Set(syncs.map(({ mode }) => mode))].join(", ");
+  const down = syncs.filter(({ mode }) => mode === "down");
   return {
     location: address.location,
     durability:
       unsynced.length === 0
         ? `${replicas}, synced (commitlog_sync: ${modes}); it survives ${survives}`
         : `${replicas}, NOT yet synced (commitlog_sync: ${modes}); it may not survive a killed node or a power cut`,
-    warnings: unsynced.map(
-      ({ host, mode }) =>
-        `node ${host} has commitlog_sync: ${mode}: events that were answered 200 are LOST when it is killed or loses power,` +
-        " and its counts may then disagree; set commitlog_sync: batch in its cassandra.yaml",
-    ),
+    warnings: [
+      ...unsynced.map(
+        ({ host, mode }) =>
+          `node ${host} has commitlog_sync: ${mode}: events that were answered 200 are LOST when it is killed or loses power,` +
+          " and its counts may then disagree; set commitlog_sync: batch in its cassandra.yaml",
+      ),
+      ...down.map(({ host }) => `node ${host} is down: whether it syncs its commit log before it answers is not known`),
+    ],
   };
 }
 
@@ -123,7 +132,7 @@ function operations(client: Client, keyspace: string): Omit<Store, "info" | "clo
       for (let hourUs = bucketStartUs(fromUs, HOUR_US); hourUs < toUs; hourUs += HOURS_AT_ONCE * HOUR_US) {
         const hours = Array.from({ length: HOURS_AT_ONCE }, (_, at) => hourUs + at * HOUR_US).filter((at) => at < toUs);
         const found = await Promise.all(hours.map((at) => claimsOfHour(at, fromUs, toUs)));
-        for (const claims of found) yield* claims;
+        yield found.flat();
       }
     },
     async counts({ minuteUs, writer }, level, fromUs, toUs) {
@@ -147,9 +156,8 @@ function operations(client: Client, keyspace: string): Omit<Store, "info" | "clo
         const sentMs = performance.now();
         const answer = await execute("SELECT toTimestamp(now()) AS now FROM system.local", []);
         const tripMs = performance.now() - sentMs;
-        // The store's clock is cut to whole milliseconds: the middle of that millisecond is the best guess.
-        const storeMs = Number(answer.first()?.get("now")) + 0.5;
-        const offsetMs = storeMs - (performance.timeOrigin + sentMs + tripMs / 2);
+        // Both clocks are cut to whole milliseconds, which evens out.
+        const offsetMs = Number(answer.first()?.get("now")) - (Date.now() - tripMs / 2);
         if (tripMs < best.tripMs) best = { tripMs, offsetMs };
       }
       return Math.round(best.offsetMs * 1_000);

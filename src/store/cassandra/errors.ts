@@ -34,7 +34,7 @@ function codeOf(error: unknown): ErrorCode {
   if (error instanceof driverErrors.NoHostAvailableError) {
     const inner: unknown[] = Object.values(error.innerErrors ?? {});
     if (inner.some((one) => one instanceof driverErrors.AuthenticationError)) return "STORE_REFUSED";
-    // No host was even tried; else one of them may have taken it before its connection broke.
+    // No host was even tried. Where some were, they most likely took nothing either, but nobody can be sure.
     if (inner.length === 0) return "STORE_UNAVAILABLE";
   }
   return "STORE_UNKNOWN";

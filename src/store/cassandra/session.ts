@@ -66,12 +66,13 @@ export async function changeSchema(client: Client, cql: string): Promise<void> {
   await client.execute(cql, [], { prepare: false, readTimeout: SCHEMA_TIMEOUT_MS });
 }
 
-/** How each reachable node syncs its commit log: what an acked write survives there. */
-export async function commitLogSyncs(client: Client): Promise<CommitLogSync[]> {
+/** How each node of the data centre syncs its commit log: what an acked write survives there. `down` where it cannot be asked. */
+export async function commitLogSyncs(client: Client, datacenter: string): Promise<CommitLogSync[]> {
   const cql = "SELECT value FROM system_views.settings WHERE name = 'commitlog_sync'";
-  const up = client.hosts.values().filter((host) => host.isUp());
+  const local = client.hosts.values().filter((host) => host.datacenter === datacenter);
   return Promise.all(
-    up.map(async (host) => {
+    local.map(async (host) => {
+      if (!host.isUp()) return { host: host.address, mode: "down" };
       const answer = await client.execute(cql, [], { prepare: false, host, consistency: types.consistencies.one });
       return { host: host.address, mode: String(answer.first()?.get("value") ?? "unknown") };
     }),

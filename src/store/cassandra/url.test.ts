@@ -42,6 +42,9 @@ test.each([
   ["a parameter that is unknown", "cassandra://h/k?consistency=one"],
   ["a data centre that would need quotes", "cassandra://h/k?dc=d'c"],
   ["a user without a password", "cassandra://secret@h/k"],
+  ["a password with a slash in it", "cassandra://ann:pa/secret@h/k"],
+  ["a password with digits and a slash in it", "cassandra://ann:12/secret@h/k"],
+  ["a password with an @ in it", "cassandra://ann:secret@secret@h/k"],
 ])("refused: %s", (_, address) => {
   expect(() => parseCassandraUrl(address)).toThrow("want cassandra://");
   try {

@@ -22,6 +22,17 @@ const DEFAULT_DATACENTER = "datacenter1";
 
 /** Throws USAGE for an address that does not have the form. Never quotes what may be a password. */
 export function parseCassandraUrl(url: string): CassandraAddress {
+  try {
+    return parse(url);
+  } catch (error) {
+    // Where a password has a / or a ? in it, parts of it look like a host or a keyspace.
+    if (url.includes("@"))
+      throw usage("it does not have the form; in user and password write @ : / ? # as %40 %3A %2F %3F %23");
+    throw error;
+  }
+}
+
+function parse(url: string): CassandraAddress {
   const match = /^cassandra:\/\/(?:([^@/]*)@)?([^@/?#]+)\/([^?#]*)(?:\?([^#]*))?$/.exec(url);
   if (!match) throw usage("it does not have the form");
   const [, userInfo, hostList = "", keyspace = "", query = ""] = match;

@@ -61,12 +61,22 @@ describe("a SQLite file", () => {
     expect(openError(join(folder, "no", "such", "x.db")).message).toContain("cannot be opened");
   });
 
-  test("opened for a measurement is one of its own and gone afterwards", async () => {
+  test("opened for a measurement is one of its own and gone afterwards; nothing else is touched", async () => {
     const file = join(folder, "real.db");
-    const scratch = openSqlite(file, { mode: "scratch" });
-    expect([existsSync(`${file}.scratch`), existsSync(file)]).toEqual([true, false]);
-    await scratch.close();
-    expect(existsSync(`${file}.scratch`)).toBe(false);
+    writeFileSync(`${file}.scratch`, "somebody else's");
+    const [one, other] = [openSqlite(file, { mode: "scratch" }), openSqlite(file, { mode: "scratch" })];
+    expect(existsSync(file)).toBe(false);
+    const made = [one, other].map((store) => store.info.location.slice("sqlite:".length));
+    expect(made.map((path) => existsSync(path))).toEqual([true, true]);
+    await one.close();
+    expect(made.map((path) => existsSync(path))).toEqual([false, true]);
+    await other.close();
+    expect(made.map((path) => existsSync(path))).toEqual([false, false]);
+    expect(existsSync(`${file}.scratch`)).toBe(true);
+  });
+
+  test("that is none but memory is refused: it would promise what it cannot keep", () => {
+    expect(openError(":memory:").message).toContain("journal_mode is memory");
   });
 
   test("whose lock another process holds says that a retry may help", async () => {

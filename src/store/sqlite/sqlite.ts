@@ -26,9 +26,9 @@ const CHECKPOINTER_CLOSE_MS = 2_000;
 /** Opens or creates `file`. Throws STORE_OPEN with a hint when it cannot be used. */
 export function openSqlite(file: string, options: OpenOptions): Store {
   const scratch = options.mode === "scratch";
-  const path = scratch ? `${file}.scratch` : file;
+  // A name that nobody has: what is erased at the end was made here.
+  const path = scratch ? `${file}.scratch-${crypto.randomUUID().slice(0, 8)}` : file;
   const location = `sqlite:${path}`;
-  if (scratch) removeFiles(path);
   if (options.mode === "read" && !existsSync(path)) {
     throw new Reto3Error("STORE_OPEN", `store ${location}: there is no such file`, {
       hint: `start 'reto3 serve --store ${location}' first, or name the right file with --store`,
@@ -59,7 +59,9 @@ function openDatabase(path: string, location: string, mode: OpenOptions["mode"])
     const db = new Database(path, { readwrite: true, create: mode !== "read", strict: true });
     db.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
     if (mode !== "read") {
-      db.run("PRAGMA journal_mode = WAL");
+      const { journal_mode: mode } = db.query<{ journal_mode: string }, []>("PRAGMA journal_mode = WAL").get() ?? {};
+      if (mode !== "wal")
+        throw new Error(`it is not on a disk that can hold a write-ahead log (journal_mode is ${mode})`);
       db.run("PRAGMA synchronous = FULL");
       db.run("PRAGMA fullfsync = ON");
       db.run(`PRAGMA wal_autocheckpoint = ${WAL_PAGES_MAX}`);
@@ -165,7 +167,7 @@ function operations(db: Database): Omit<Store, "info" | "close"> & { finalize: (
       let after = { hourUs: bucketStartUs(fromUs, HOUR_US), minuteUs: fromUs, id: -1 };
       for (;;) {
         const page = attempt(() => get.claims.all(after.hourUs, after.minuteUs, after.id, toUs, toUs));
-        for (const { minuteUs, writer, sealedEvents } of page) yield { minuteUs, writer, sealedEvents };
+        yield page.map(({ minuteUs, writer, sealedEvents }) => ({ minuteUs, writer, sealedEvents }));
         const last = page.at(-1);
         if (!last || page.length < PAGE_ROWS) return;
         after = { hourUs: bucketStartUs(last.minuteUs, HOUR_US), minuteUs: last.minuteUs, id: last.id };
