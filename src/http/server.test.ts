@@ -274,18 +274,18 @@ describe("GET /counts", () => {
   test("answers so many at once, and 503 to others until one of them ends or goes away", async () => {
     const memory = memoryStore();
     const gate = Promise.withResolvers<void>();
-    let asked = 0;
+    const asked: unknown[] = [];
     const slow: Store = {
       ...memory,
       async *claims(...range) {
-        asked++;
+        asked.push(range);
         await gate.promise;
         yield* memory.claims(...range);
       },
     };
     const { url } = start(slow).server;
     const running = Array.from({ length: 16 }, () => fetch(`${url}/counts`));
-    while (asked < 16) await Bun.sleep(1);
+    while (asked.length < 16) await Bun.sleep(1);
     const refused = await fetch(`${url}/counts`);
     expect([refused.status, refused.headers.get("retry-after")]).toEqual([503, "1"]);
     expect(await (await fetch(`${url}/metrics`)).text()).toContain("reto3_counts_refused_total 1\n");

@@ -54,7 +54,7 @@ export function memoryStore(data: MemoryData = emptyMemory()): Store {
     async *claims(fromUs: number, toUs: number) {
       const inRange = [...data.claims.values()].filter((claim) => claim.minuteUs >= fromUs && claim.minuteUs < toUs);
       inRange.sort((a, b) => a.minuteUs - b.minuteUs || (a.writer < b.writer ? -1 : 1));
-      yield inRange.map((claim) => ({ ...claim }));
+      yield structuredClone(inRange);
     },
 
     async counts(partition: Partition, level: CountLevel, fromUs: number, toUs: number) {

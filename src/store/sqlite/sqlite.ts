@@ -59,9 +59,8 @@ function openDatabase(path: string, location: string, mode: OpenOptions["mode"])
     const db = new Database(path, { readwrite: true, create: mode !== "read", strict: true });
     db.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
     if (mode !== "read") {
-      const { journal_mode: mode } = db.query<{ journal_mode: string }, []>("PRAGMA journal_mode = WAL").get() ?? {};
-      if (mode !== "wal")
-        throw new Error(`it is not on a disk that can hold a write-ahead log (journal_mode is ${mode})`);
+      const journal = db.query<{ journal_mode: string }, []>("PRAGMA journal_mode = WAL").get()?.journal_mode;
+      if (journal !== "wal") throw new Error(`no write-ahead log can be kept there (journal_mode is ${journal})`);
       db.run("PRAGMA synchronous = FULL");
       db.run("PRAGMA fullfsync = ON");
       db.run(`PRAGMA wal_autocheckpoint = ${WAL_PAGES_MAX}`);
