@@ -4,6 +4,7 @@ import { systemClock } from "../clock.ts";
 import { Reto3Error } from "../errors.ts";
 import { emptyMemory, memoryStore } from "../store/memory.ts";
 import type { Store } from "../store/store.ts";
+import { FlushSequence } from "../writer/sequence.ts";
 import { Writer, type WriterOptions } from "../writer/writer.ts";
 import { startServer, type HttpServer } from "./server.ts";
 
@@ -225,6 +226,18 @@ describe("other requests", () => {
 });
 
 describe("GET /counts", () => {
+  /** `minutes` full of 10 ms buckets, which is more than a socket holds. */
+  async function fillWith(store: Store, minutes: number): Promise<void> {
+    for (let minute = 0; minute < minutes; minute++) {
+      const minuteUs = Date.UTC(2026, 0, 1) * 1_000 + minute * 60_000_000;
+      const receivedUs = Array.from({ length: 6_000 }, (_, at) => minuteUs + at * 10_000);
+      const clock = { nowUs: () => minuteUs, epoch: 0 };
+      const sequence = new FlushSequence({ store, clock, signal: new AbortController().signal });
+      await sequence.flush({ minuteUs, epoch: 0, createdUs: receivedUs.map(BigInt), receivedUs });
+      await sequence.close();
+    }
+  }
+
   async function serverWithEvents(times: number) {
     const { post, server } = start();
     await Promise.all(Array.from({ length: times }, () => post(EVENT)));
@@ -293,6 +306,38 @@ describe("GET /counts", () => {
     for (const response of await Promise.all(running)) expect((await response.text()).length).toBeGreaterThan(10);
     expect((await fetch(`${url}/counts`)).status).toBe(200);
   });
+
+  test("clients that go away before or in the middle of their answer hold up nobody", async () => {
+    const memory = memoryStore();
+    await fillWith(memory, 20);
+    const gate = Promise.withResolvers<void>();
+    const asked: unknown[] = [];
+    const slow: Store = {
+      ...memory,
+      async *claims(...range) {
+        asked.push(range);
+        await gate.promise;
+        yield* memory.claims(...range);
+      },
+    };
+    const { url } = start(slow).server;
+    const day = "period=10ms&from=2026-01-01&to=2026-01-02";
+    for (let round = 0; round < 3; round++) {
+      const gone = new AbortController();
+      const answers = Array.from({ length: 16 }, () =>
+        fetch(`${url}/counts?${day}`, { signal: gone.signal }).catch(() => {}),
+      );
+      // First before the head has come, then in the middle of the body.
+      if (round === 0) while (asked.length < 16) await Bun.sleep(1);
+      else await Promise.all(answers);
+      gone.abort();
+      await Promise.all(answers);
+      gate.resolve();
+      while ((await fetch(`${url}/counts?last=1s`)).status !== 200) await Bun.sleep(5);
+    }
+    const whole = await Promise.all(Array.from({ length: 16 }, () => fetch(`${url}/counts?last=1s`)));
+    expect(whole.map((response) => response.status)).toEqual(Array(16).fill(200));
+  }, 20_000);
 
   test.each(["period=5s", "last=abc", "from=x", "limit=3", "last=1s&last=2s", "from=2027-01-01&to=2026-01-01"])(
     "answers 400 to %s",
