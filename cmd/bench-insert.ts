@@ -15,6 +15,8 @@ import { storeFlag } from "./store-flag.ts";
 /** A flush that is not known by then ends the measurement. */
 const FLUSH_AGE_MAX_MS = 30_000;
 
+const TURN_MAX_MS = 100;
+
 const flags = {
   store: storeFlag,
   batch: whole("events", 1, FLUSH_EVENTS_MAX, { default: "50", description: "events per flush" }),
@@ -78,15 +80,18 @@ class Measurement {
 }
 
 async function benchInsert(values: Values<typeof flags>): Promise<number> {
+  // Interrupted, it says what it has measured so far, and erases what it made.
+  const stop = new AbortController();
+  for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => stop.abort());
   const store = await openStore(values.store, {
     mode: values["in-place"] ? "serve" : "scratch",
     log: (line) => log.warn(line),
   });
   try {
     log.info(`store: ${store.info.location}; a flush that returns is ${store.info.durability}`);
-    await run(store, values, { seconds: values.warmup / 1_000 });
+    await run(store, values, { seconds: values.warmup / 1_000 }, stop.signal);
     const limit = values.rows === undefined ? { seconds: values.duration / 1_000 } : { rows: values.rows };
-    const { report } = await run(store, values, limit);
+    const { report } = await run(store, values, limit, stop.signal);
     await print(
       values.format === "json"
         ? `${JSON.stringify({ batch: values.batch, writers: values.writers, ...report })}\n`
@@ -102,9 +107,13 @@ async function run(
   store: Store,
   { batch, writers }: Values<typeof flags>,
   limit: { seconds?: number; rows?: number },
+  signal: AbortSignal,
 ): Promise<Measurement> {
   const measurement = new Measurement();
-  const over = () => measurement.rows >= (limit.rows ?? Infinity) || measurement.seconds >= (limit.seconds ?? Infinity);
+  const over = () =>
+    signal.aborted ||
+    measurement.rows >= (limit.rows ?? Number.POSITIVE_INFINITY) ||
+    measurement.seconds >= (limit.seconds ?? Number.POSITIVE_INFINITY);
   const ticker = setInterval(() => progress(`${measurement.rows} rows, ${measurement.report.rowsPerSec}/s`), 1_000);
   try {
     await Promise.all(Array.from({ length: writers }, () => writeUntil(over, store, batch, measurement)));
@@ -119,7 +128,13 @@ async function writeUntil(over: () => boolean, store: Store, batch: number, meas
   const clock = systemClock();
   const signal = new AbortController().signal;
   const sequence = new FlushSequence({ store, clock, signal, flushAgeMaxMs: FLUSH_AGE_MAX_MS });
+  let turnMs = performance.now();
   while (!over()) {
+    // A store that answers in the same turn of the event loop would leave none for signals and the progress line.
+    if (performance.now() - turnMs > TURN_MAX_MS) {
+      await new Promise((resolve) => setImmediate(resolve));
+      turnMs = performance.now();
+    }
     const startedMs = performance.now();
     const nowUs = clock.nowUs();
     const result = await sequence.flush({

@@ -36,7 +36,10 @@ export const command = defineCommand({
   summary: "Prints how many events arrived, per 10 ms, second or minute (by arrival at the server, UTC)",
   flags,
   notes: `Prints lines such as:  2026-11-23 05:11:11.120, 52
-A bucket is printed when its start is in [from, to). Until when the answer is complete goes to stderr.
+A bucket is printed when its start is in [from, to). Until when the answer is complete goes to stderr:
+a minute that is being written is complete only when it is over, so the newest part never is.
+--follow prints a bucket half a second after its end, and again if it grew later.
+json and csv have the lag too: from the event's own time to its flush, in microseconds, 1 h at most.
 
 Examples:
   reto3 count --period 10ms

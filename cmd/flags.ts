@@ -49,6 +49,8 @@ export interface Definition<F extends Flags> {
 /** A command as the executable sees it. */
 export interface Command {
   help(): Promise<string>;
+  /** All flags in a few lines, for after an error. */
+  synopsis(): string;
   /** Throws USAGE for arguments or variables that do not parse; nothing was done then. Resolves to the exit status. */
   run(argv: string[], env: Record<string, string | undefined>): Promise<number>;
 }
@@ -56,6 +58,7 @@ export interface Command {
 export function defineCommand<F extends Flags>(definition: Definition<F>): Command {
   return {
     help: () => helpOf(definition),
+    synopsis: () => synopsisOf(definition),
     run: async (argv, env) => definition.run(parseFlags(definition.flags, argv, env)),
   };
 }
@@ -100,6 +103,18 @@ function strictArgs(flags: Flags, argv: string[]): Record<string, string | boole
   }
 }
 
+function synopsisOf({ name: command, flags }: Omit<Definition<Flags>, "run">): string {
+  const words = Object.entries(flags).map(([name, flag]) =>
+    flag.kind === "switch" ? `[--${name}]` : `[--${name} <${flag.hint}>]`,
+  );
+  const lines = [`usage: reto3 ${command}`];
+  for (const word of words) {
+    if ((lines.at(-1) ?? "").length + word.length + 1 <= SYNOPSIS_COLUMNS) lines.push(`${lines.pop()} ${word}`);
+    else lines.push(`         ${word}`);
+  }
+  return `${lines.join("\n")}\n       reto3 ${command} --help explains them\n`;
+}
+
 async function helpOf({ name: command, summary, flags, notes }: Omit<Definition<Flags>, "run">): Promise<string> {
   const args: ArgsDef = {};
   for (const [name, flag] of Object.entries(flags)) {
@@ -119,6 +134,8 @@ async function helpOf({ name: command, summary, flags, notes }: Omit<Definition<
   const usage = await renderUsage({ meta, args });
   return `${usage.replaceAll(/ +$/gm, "")}\n${notes}\n`;
 }
+
+const SYNOPSIS_COLUMNS = 90;
 
 /** The parts of a flag that its uses differ in; a default given here is known to the types. */
 type Given<D extends { default?: string }> = { description: string; env?: `RETO3_${string}` } & D;

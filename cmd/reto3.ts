@@ -26,7 +26,8 @@ To start:  reto3 serve        then, elsewhere:  reto3 load --rps 5000 --duration
 `;
 
 async function main(argv: string[]): Promise<number> {
-  const [name, ...rest] = argv;
+  // `reto3 help count` is `reto3 count --help`.
+  const [name, ...rest] = argv[0] === "help" && argv.length === 2 ? [...argv.slice(1), "--help"] : argv;
   if (name === "--help" || name === "-h" || (name === "help" && rest.length === 0)) {
     await printHelp(USAGE);
     return 0;
@@ -49,11 +50,10 @@ async function main(argv: string[]): Promise<number> {
   try {
     return await command.run(rest, process.env);
   } catch (error) {
-    // The usage first: what was wrong stays in sight.
-    const isUsage = error instanceof Reto3Error && error.code === "USAGE";
-    if (isUsage) printUsage(`${await command.help()}\n`);
     printError(error);
-    return isUsage ? 2 : 1;
+    if (!(error instanceof Reto3Error) || error.code !== "USAGE") return 1;
+    printUsage(command.synopsis());
+    return 2;
   }
 }
 

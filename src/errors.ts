@@ -5,6 +5,7 @@
  * - `USAGE`: a flag, a variable or a parameter is wrong. Nothing was done.
  * - `EVENT_INVALID`: the body of a request is not an event.
  * - `QUEUE_FULL`, `DRAINING`: the event was not taken.
+ * - `LISTEN`: the server cannot listen where it was told to.
  * - `STORE_OPEN`: the store cannot be opened as asked.
  * - `STORE_UNAVAILABLE`: this attempt had no effect; a later one may succeed.
  * - `STORE_UNKNOWN`: this attempt may or may not have had its effect; the same attempt again is safe.
@@ -16,6 +17,7 @@ export type ErrorCode =
   | "EVENT_INVALID"
   | "QUEUE_FULL"
   | "DRAINING"
+  | "LISTEN"
   | "STORE_OPEN"
   | "STORE_UNAVAILABLE"
   | "STORE_UNKNOWN"

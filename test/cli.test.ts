@@ -1,7 +1,7 @@
 // What the executable says and how it ends, as scripts and people meet it.
 
 import { describe, expect, test } from "bun:test";
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { version } from "../package.json";
 import { reto3, serve, temporaryFolder } from "./support/reto3.ts";
@@ -17,6 +17,9 @@ describe("--help goes to stdout, with an example, and ends with 0", () => {
     const { code, stdout, stderr } = await reto3(["--help"]);
     expect([code, stderr]).toEqual([0, ""]);
     for (const command of COMMANDS) expect(stdout).toContain(`reto3 ${command}`);
+  });
+  test("of a command, in the other word order", async () => {
+    expect(await reto3(["help", "count"])).toEqual(await reto3(["count", "--help"]));
   });
   test.each(COMMANDS)("of %s", async (command) => {
     const { code, stdout, stderr } = await reto3([command, "--help"]);
@@ -44,10 +47,11 @@ describe("wrong usage ends with 2, says why on stderr, and does nothing", () => 
     ["a Cassandra address without a keyspace", ["serve", "--store", "cassandra://127.0.0.1"]],
     ["following a range with an end", ["count", "--follow", "--to", "2026-01-01", "--from", "2025-01-01"]],
     ["a URL that is none", ["load", "--url", "localhost"]],
+    ["a URL with a path", ["load", "--url", "http://127.0.0.1:8080/counts"]],
   ])("%s", async (_, args) => {
     const { code, stdout, stderr } = await reto3(args);
     expect([code, stdout]).toEqual([2, ""]);
-    expect(stderr).toMatch(/USAGE|reto3 COMMAND --help/);
+    expect(stderr).toMatch(/usage: reto3|reto3 COMMAND --help/);
     if (args.length > 0)
       expect(
         stderr
@@ -87,18 +91,36 @@ test("load without a server is an error with a hint", async () => {
   expect(stderr).toContain("hint: is 'reto3 serve' running there?");
 });
 
-test("serve on a port that is taken is an error with a hint", async () => {
+test("serve where it cannot listen is an error that names the cause", async () => {
   using folder = temporaryFolder();
+  const other = ["--store", `sqlite:${join(folder.path, "b.db")}`];
   await using first = await serve(`sqlite:${join(folder.path, "a.db")}`);
-  const { code, stderr } = await reto3([
-    "serve",
+  const taken = await reto3(["serve", ...other, "--port", first.port]);
+  expect(taken.code).toBe(1);
+  expect(taken.stderr).toContain(`cannot listen on 127.0.0.1 port ${first.port}: the port is taken\n  hint: stop what`);
+  const nowhere = await reto3(["serve", ...other, "--port", "0", "--host", "192.0.2.1"]);
+  expect(nowhere.code).toBe(1);
+  expect(nowhere.stderr).toContain("EADDRNOTAVAIL\n  hint: want an address of this machine");
+});
+
+test("bench-insert says what it measured when it is interrupted, and erases its store", async () => {
+  using folder = temporaryFolder();
+  const executable = join(import.meta.dir, "../dist/reto3");
+  const args = [
+    "bench-insert",
     "--store",
-    `sqlite:${join(folder.path, "b.db")}`,
-    "--port",
-    first.port,
-  ]);
-  expect(code).toBe(2);
-  expect(stderr).toContain(`cannot listen on 127.0.0.1 port ${first.port}`);
+    `sqlite:${join(folder.path, "a.db")}`,
+    "--duration",
+    "1h",
+    "--warmup",
+    "1ms",
+  ];
+  const child = Bun.spawn([executable, ...args, "--format", "json"], { stdout: "pipe", stderr: "ignore" });
+  while (readdirSync(folder.path).length < 3) await Bun.sleep(5);
+  await Bun.sleep(200);
+  child.kill("SIGINT");
+  expect(JSON.parse(await new Response(child.stdout).text())).toMatchObject({ batch: 50, writers: 1 });
+  expect([await child.exited, readdirSync(folder.path)]).toEqual([0, []]);
 });
 
 test("serve says its address, its store and what a 2xx means there", async () => {

@@ -30,11 +30,14 @@ export function resolveRange(question: RangeQuestion, nowUs: number, name = (key
   }
   const lastMs = question.last === undefined ? undefined : parseDurationMs(question.last);
   if (question.last !== undefined && lastMs === undefined) {
-    throw usage(name("last"), question.last, "a duration such as 60s, 10m, 24h");
+    throw usage(name("last"), question.last, "a duration such as 60s, 10m, 24h, at most 100000d");
   }
   const toUs = instant(name("to"), question.to) ?? bucketCeilUs(nowUs + 1, period.us);
   const spanUs = lastMs === undefined ? period.defaultRangeUs : lastMs * 1_000;
   const fromUs = instant(name("from"), question.from) ?? toUs - spanUs;
+  if (question.to === undefined && fromUs >= toUs) {
+    throw new Reto3Error("USAGE", `${name("from")} is in the future; there is nothing to count yet`);
+  }
   if (fromUs >= toUs) throw new Reto3Error("USAGE", `${name("from")} is not before ${name("to")}; the range is empty`);
   const isDefault = question.from === undefined && question.to === undefined && question.last === undefined;
   return { period, fromUs, toUs, isDefault };

@@ -31,7 +31,7 @@ export interface HttpServer {
   stop(): Promise<void>;
 }
 
-/** Throws USAGE if it cannot listen there. */
+/** Throws LISTEN if it cannot listen there. */
 export function startServer(options: ServerOptions): HttpServer {
   let draining = false;
   const routes = createRoutes({ ...options, draining: () => draining });
@@ -67,8 +67,12 @@ function listen({ host, port, onError }: ServerOptions, routes: ReturnType<typeo
       },
     });
   } catch (error) {
-    throw new Reto3Error("USAGE", `cannot listen on ${host} port ${port}: ${messageOf(error)}`, {
-      hint: "stop what uses that port, or name another one with --port",
+    const code = error instanceof Error && "code" in error ? String(error.code) : messageOf(error);
+    const taken = code === "EADDRINUSE";
+    throw new Reto3Error("LISTEN", `cannot listen on ${host} port ${port}: ${taken ? "the port is taken" : code}`, {
+      hint: taken
+        ? "stop what uses that port, or name another one with --port"
+        : "want an address of this machine (--host), and a port that this user may use (--port)",
       cause: error,
     });
   }

@@ -10,8 +10,6 @@ import { LoadResult, outcomeOf, type LoadOutcome, type LoadRecord } from "./resu
 export interface AttackOptions {
   host: string;
   port: number;
-  /** Path of the POST. */
-  path: string;
   schedule: Schedule;
   connectionsMax: number;
   /** A connection is closed after so many answers; 0: never. */
@@ -54,7 +52,7 @@ export class Attack {
   constructor(options: AttackOptions) {
     this.#options = options;
     this.#head =
-      `POST ${options.path} HTTP/1.1\r\nHost: ${options.host}:${options.port}\r\n` +
+      `POST / HTTP/1.1\r\nHost: ${options.host}:${options.port}\r\n` +
       `Content-Type: application/x-www-form-urlencoded\r\nContent-Length: ${eventBody(0).length}\r\n\r\n`;
   }
 

@@ -13,8 +13,8 @@ const CLOCK_MARGIN_US = SECOND_US;
 
 const ROUND_MS = 200;
 
-/** A restarted server may need a while until it answers again. */
-const ANSWER_WAIT_MS = 30_000;
+/** No answer may take longer. */
+const ANSWER_TIMEOUT_MS = 30_000;
 
 export interface Baseline {
   /** Where the range of this run starts, by the server's clock. */
@@ -24,11 +24,10 @@ export interface Baseline {
 }
 
 export interface CheckResult {
-  counted: number;
-  /** The bounds hold. */
-  holds: boolean;
-  /** Every event that may still come has come, but for what a server without its store holds back. */
-  final: boolean;
+  /** Events of this run that are counted; null if the server did not say. */
+  counted: number | null;
+  /** What contradicts the proof, or why there is none; undefined if all is well. */
+  problem: string | undefined;
 }
 
 interface Counts {
@@ -45,7 +44,7 @@ export async function takeBaseline(url: string): Promise<Baseline> {
   return { fromUs, events };
 }
 
-/** Asks until the count is final, or can be no better, or `settleMs` have passed. */
+/** Asks until nothing can be better any more, or `settleMs` have passed. Never throws. */
 export async function checkCounts(
   url: string,
   baseline: Baseline,
@@ -53,30 +52,43 @@ export async function checkCounts(
   settleMs: number,
 ): Promise<CheckResult> {
   const deadlineMs = performance.now() + settleMs;
-  const first = await getCounts(url, "last=1s", ANSWER_WAIT_MS);
-  const toUs = bucketCeilUs(first.nowUs + CLOCK_MARGIN_US, SECOND_US);
-  const query = rangeQuery(baseline.fromUs, toUs);
-  for (;;) {
-    const answer = await getCounts(url, query, ANSWER_WAIT_MS);
-    const counted = answer.events - baseline.events;
-    const holds = sent.acked <= counted && counted <= sent.acked + sent.unknown;
-    const final = answer.completeUs >= toUs || (holds && sent.unknown === 0);
-    if (final || counted > sent.acked + sent.unknown || performance.now() > deadlineMs)
-      return { counted, holds, final };
-    await Bun.sleep(ROUND_MS);
+  let counted: number | null = null;
+  try {
+    // A restarted server may need a while until it answers again.
+    const first = await getCounts(url, "last=1s", deadlineMs);
+    const toUs = bucketCeilUs(first.nowUs + CLOCK_MARGIN_US, SECOND_US);
+    const query = rangeQuery(baseline.fromUs, toUs);
+    for (;;) {
+      const answer = await getCounts(url, query, deadlineMs);
+      counted = answer.events - baseline.events;
+      const tooMany = counted > sent.acked + sent.unknown;
+      const settled = answer.completeUs >= toUs || (counted >= sent.acked && sent.unknown === 0);
+      if (tooMany || settled || performance.now() > deadlineMs)
+        return { counted, problem: contradiction(counted, sent) };
+      await Bun.sleep(ROUND_MS);
+    }
+  } catch (error) {
+    return { counted, problem: `it could not be made: ${messageOf(error)}` };
   }
+}
+
+function contradiction(counted: number, { acked, unknown }: { acked: number; unknown: number }): string | undefined {
+  if (counted < acked) return `${acked - counted} acked events are NOT counted`;
+  if (counted <= acked + unknown) return undefined;
+  const more = counted - acked - unknown;
+  return `${more} events more are counted than this run sent: did somebody else send to that store meanwhile?`;
 }
 
 function rangeQuery(fromUs: number, toUs: number): string {
   return `period=1s&from=${formatIso(fromUs)}&to=${formatIso(toUs)}`;
 }
 
-async function getCounts(url: string, query: string, waitMs = 0): Promise<Counts> {
+/** Asks again until `deadlineMs` (performance.now()) while there is no answer; once without it. */
+async function getCounts(url: string, query: string, deadlineMs = 0): Promise<Counts> {
   const address = new URL(`/counts?${query}`, url);
-  const deadlineMs = performance.now() + waitMs;
   for (;;) {
     try {
-      const response = await fetch(address, { signal: AbortSignal.timeout(ANSWER_WAIT_MS) });
+      const response = await fetch(address, { signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS) });
       if (!response.ok) throw new Error(`status ${response.status}: ${(await response.text()).trim()}`);
       return parseCounts(await response.json());
     } catch (error) {
@@ -84,12 +96,17 @@ async function getCounts(url: string, query: string, waitMs = 0): Promise<Counts
         await Bun.sleep(ROUND_MS);
         continue;
       }
-      throw new Reto3Error("STORE_UNAVAILABLE", `cannot read the counts from ${address.origin}: ${messageOf(error)}`, {
+      throw new Reto3Error("STORE_UNAVAILABLE", `cannot read the counts from ${address.origin}: ${reasonOf(error)}`, {
         hint: "is 'reto3 serve' running there? name it with --url",
         cause: error,
       });
     }
   }
+}
+
+/** The system's code says it better than fetch's advice to programmers. */
+function reasonOf(error: unknown): string {
+  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : messageOf(error);
 }
 
 function parseCounts(answer: unknown): Counts {

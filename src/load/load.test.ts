@@ -21,7 +21,6 @@ function attackOn(target: { host: string; port: number }, given: Partial<AttackO
   return new Attack({
     host: target.host,
     port: target.port,
-    path: "/",
     schedule: steadySchedule(1_000, 100),
     connectionsMax: 50,
     requestsPerConnection: 0,
@@ -183,8 +182,7 @@ describe("the check", () => {
     state.events = 107;
     expect(await checkCounts(url, baseline, { acked: 100, unknown: 0 }, 1_000)).toEqual({
       counted: 100,
-      holds: true,
-      final: true,
+      problem: undefined,
     });
     const last = asked.at(-1)?.searchParams;
     expect(Date.parse(last?.get("from") ?? "")).toBeLessThan(Date.now());
@@ -198,8 +196,7 @@ describe("the check", () => {
     state.events = 99;
     expect(await checkCounts(url, baseline, { acked: 100, unknown: 5 }, 1_000)).toEqual({
       counted: 99,
-      holds: false,
-      final: true,
+      problem: "1 acked events are NOT counted",
     });
   });
 
@@ -208,7 +205,8 @@ describe("the check", () => {
     const { url } = countsServer(state);
     const baseline = await takeBaseline(url);
     state.events = 106;
-    expect((await checkCounts(url, baseline, { acked: 100, unknown: 5 }, 60_000)).holds).toBe(false);
+    const { problem } = await checkCounts(url, baseline, { acked: 100, unknown: 5 }, 60_000);
+    expect(problem).toStartWith("1 events more are counted than this run sent");
   });
 
   test("waits for events of unknown outcome until nothing can come any more", async () => {
@@ -221,7 +219,15 @@ describe("the check", () => {
     while (asked.length < before + 3) await Bun.sleep(1);
     state.events = 103;
     state.complete = true;
-    expect(await checked).toEqual({ counted: 103, holds: true, final: true });
+    expect(await checked).toEqual({ counted: 103, problem: undefined });
+  });
+
+  test("of a server that has gone says so when the time to settle is over", async () => {
+    const { url } = countsServer({ events: 0, complete: false });
+    const baseline = await takeBaseline(url);
+    stops.splice(0).forEach((stop) => stop());
+    const { counted, problem } = await checkCounts(url, baseline, { acked: 1, unknown: 0 }, 100);
+    expect([counted, problem]).toEqual([null, expect.stringContaining("it could not be made: cannot read the counts")]);
   });
 
   test("says what to do when nobody answers", async () => {

@@ -10,7 +10,7 @@ export interface LoadReport {
   refused: number;
   unknown: number;
   unsent: number;
-  counted: number;
+  counted: number | null;
   holds: boolean;
 }
 

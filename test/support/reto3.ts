@@ -48,12 +48,15 @@ export async function serve(store: string, args: string[] = [], port = "0"): Pro
   writeFileSync(logFile, "");
   const command = ["env", ...withoutVariables(), executable, "serve", "--store", store, "--port", port, ...args];
   const child = await startGuarded(command, { folder: process.cwd(), logFile });
-  let ended = false;
-  const exited = child.exited.finally(() => (ended = true));
-  const said = () => readFileSync(logFile, "utf8");
+  let lastWords: string | undefined;
+  const said = () => lastWords ?? readFileSync(logFile, "utf8");
+  const exited = child.exited.finally(() => {
+    lastWords = said();
+    folder[Symbol.dispose]();
+  });
   let url: string | undefined;
   while ((url = /listening on (http:\S+)\n/.exec(said())?.[1]) === undefined) {
-    if (ended) throw new Error(`serve ended before it listened:\n${said()}`);
+    if (lastWords !== undefined) throw new Error(`serve ended before it listened:\n${said()}`);
     await Bun.sleep(5);
   }
   return {
@@ -71,7 +74,6 @@ export async function serve(store: string, args: string[] = [], port = "0"): Pro
     async [Symbol.asyncDispose]() {
       child.signal("SIGKILL");
       await exited;
-      folder[Symbol.dispose]();
     },
   };
 }

@@ -22,7 +22,7 @@ const FOR_GOOD = new Set<number>([
 
 export function storeError(error: unknown): Reto3Error {
   if (error instanceof Reto3Error) return error;
-  return new Reto3Error(codeOf(error), `Cassandra: ${describe(error)}`, { cause: error });
+  return new Reto3Error(codeOf(error), `Cassandra: ${describeError(error)}`, { cause: error });
 }
 
 function codeOf(error: unknown): ErrorCode {
@@ -40,7 +40,8 @@ function codeOf(error: unknown): ErrorCode {
   return "STORE_UNKNOWN";
 }
 
-function describe(error: unknown): string {
+/** What went wrong, for people: per host where the driver tried several. */
+export function describeError(error: unknown): string {
   if (!(error instanceof driverErrors.NoHostAvailableError)) return messageOf(error);
   const inner = Object.entries<unknown>(error.innerErrors ?? {});
   const reasons = inner.map(([host, reason]) => `${host}: ${messageOf(reason)}`).join("; ");

@@ -3,6 +3,7 @@
 
 import { Client, policies, types } from "cassandra-driver";
 import { messageOf, Reto3Error } from "../../errors.ts";
+import { describeError } from "./errors.ts";
 import type { CassandraAddress } from "./url.ts";
 
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -47,7 +48,7 @@ export async function connect(address: CassandraAddress): Promise<Client> {
     return client;
   } catch (error) {
     await client.shutdown().catch(() => {});
-    throw new Reto3Error("STORE_OPEN", `store ${address.location}: cannot connect: ${messageOf(error)}`, {
+    throw new Reto3Error("STORE_OPEN", `store ${address.location}: cannot connect: ${describeError(error)}`, {
       hint: hintFor(error, address),
       cause: error,
     });
