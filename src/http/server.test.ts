@@ -226,6 +226,21 @@ describe("other requests", () => {
 });
 
 describe("GET /counts", () => {
+  /** `store` whose claims come when `gate` is opened; `asked` has a row for each question. */
+  function gated(store: Store) {
+    const gate = Promise.withResolvers<void>();
+    const asked: unknown[] = [];
+    const slow: Store = {
+      ...store,
+      async *claims(...range) {
+        asked.push(range);
+        await gate.promise;
+        yield* store.claims(...range);
+      },
+    };
+    return { slow, asked, gate };
+  }
+
   /** `minutes` full of 10 ms buckets, which is more than a socket holds. */
   async function fillWith(store: Store, minutes: number): Promise<void> {
     for (let minute = 0; minute < minutes; minute++) {
@@ -286,16 +301,7 @@ describe("GET /counts", () => {
 
   test("answers so many at once, and 503 to others until one of them ends or goes away", async () => {
     const memory = memoryStore();
-    const gate = Promise.withResolvers<void>();
-    const asked: unknown[] = [];
-    const slow: Store = {
-      ...memory,
-      async *claims(...range) {
-        asked.push(range);
-        await gate.promise;
-        yield* memory.claims(...range);
-      },
-    };
+    const { slow, asked, gate } = gated(memory);
     const { url } = start(slow).server;
     const running = Array.from({ length: 16 }, () => fetch(`${url}/counts`));
     while (asked.length < 16) await Bun.sleep(1);
@@ -310,16 +316,7 @@ describe("GET /counts", () => {
   test("clients that go away before or in the middle of their answer hold up nobody", async () => {
     const memory = memoryStore();
     await fillWith(memory, 20);
-    const gate = Promise.withResolvers<void>();
-    const asked: unknown[] = [];
-    const slow: Store = {
-      ...memory,
-      async *claims(...range) {
-        asked.push(range);
-        await gate.promise;
-        yield* memory.claims(...range);
-      },
-    };
+    const { slow, asked, gate } = gated(memory);
     const { url } = start(slow).server;
     const day = "period=10ms&from=2026-01-01&to=2026-01-02";
     for (let round = 0; round < 3; round++) {
