@@ -7,7 +7,7 @@ import { Histogram } from "../src/histogram.ts";
 import { bucketStartUs, MINUTE_US } from "../src/period.ts";
 import { openStore } from "../src/store/open.ts";
 import type { Store } from "../src/store/store.ts";
-import { FlushSequence } from "../src/writer/sequence.ts";
+import { FlushSequence, type Keep } from "../src/writer/sequence.ts";
 import { defineCommand, duration, oneOf, toggle, whole, type Values } from "./flags.ts";
 import { log, print, progress } from "./output.ts";
 import { storeFlag } from "./store-flag.ts";
@@ -27,6 +27,10 @@ const flags = {
     description: "writers side by side in this thread, each with one flush in flight",
   }),
   warmup: duration({ default: "1s", description: "writes before the measurement that do not count" }),
+  keep: oneOf(["events", "summary"], {
+    default: "events",
+    description: "events: raw events and counts; summary: counts alone",
+  }),
   "in-place": toggle("write into the named store itself: its counts will include the measurement for good"),
   format: oneOf(["text", "json"], { default: "text", description: "how to print the result" }),
 };
@@ -94,7 +98,7 @@ async function benchInsert(values: Values<typeof flags>): Promise<number> {
     const { report } = await run(store, values, limit, stop.signal);
     await print(
       values.format === "json"
-        ? `${JSON.stringify({ batch: values.batch, writers: values.writers, ...report })}\n`
+        ? `${JSON.stringify({ batch: values.batch, writers: values.writers, keep: values.keep, ...report })}\n`
         : textReport(values, report),
     );
     return 0;
@@ -105,7 +109,7 @@ async function benchInsert(values: Values<typeof flags>): Promise<number> {
 
 async function run(
   store: Store,
-  { batch, writers }: Values<typeof flags>,
+  { batch, writers, keep }: Values<typeof flags>,
   limit: { seconds?: number; rows?: number },
   signal: AbortSignal,
 ): Promise<Measurement> {
@@ -116,7 +120,7 @@ async function run(
     measurement.seconds >= (limit.seconds ?? Number.POSITIVE_INFINITY);
   const ticker = setInterval(() => progress(`${measurement.rows} rows, ${measurement.report.rowsPerSec}/s`), 1_000);
   try {
-    await Promise.all(Array.from({ length: writers }, () => writeUntil(over, store, batch, measurement)));
+    await Promise.all(Array.from({ length: writers }, () => writeUntil(over, store, batch, keep, measurement)));
   } finally {
     clearInterval(ticker);
     progress("");
@@ -124,10 +128,16 @@ async function run(
   return measurement;
 }
 
-async function writeUntil(over: () => boolean, store: Store, batch: number, measurement: Measurement): Promise<void> {
+async function writeUntil(
+  over: () => boolean,
+  store: Store,
+  batch: number,
+  keep: Keep,
+  measurement: Measurement,
+): Promise<void> {
   const clock = systemClock();
   const signal = new AbortController().signal;
-  const sequence = new FlushSequence({ store, clock, signal, flushAgeMaxMs: FLUSH_AGE_MAX_MS });
+  const sequence = new FlushSequence({ store, clock, signal, keep, flushAgeMaxMs: FLUSH_AGE_MAX_MS });
   let turnMs = performance.now();
   while (!over()) {
     // A store that answers in the same turn of the event loop would leave none for signals and the progress line.

@@ -4,7 +4,8 @@
 import { parseArgs } from "node:util";
 import { renderUsage, type ArgsDef } from "citty";
 import { quote, Reto3Error } from "../src/errors.ts";
-import { formatDurationMs, parseDurationMs, parseWhole } from "../src/units.ts";
+import { RETENTION_MAX_MS, RETENTION_MIN_MS } from "../src/config.ts";
+import { formatDurationMs, parseBytes, parseDurationMs, parseWhole } from "../src/units.ts";
 
 /** A flag with a value. `parse` returns undefined for text that it does not accept. */
 export interface ValueFlag<T> {
@@ -159,6 +160,26 @@ export function duration<D extends { default?: string; maxMs?: number }>(given: 
     return ms !== undefined && ms <= maxMs ? ms : undefined;
   };
   return { kind: "value" as const, hint: "duration", wanted, parse, ...given };
+}
+
+/** Seconds that something is kept; null: for good. */
+export function lifetime<D extends { default?: string }>(given: Given<D>) {
+  const longest = formatDurationMs(RETENTION_MAX_MS);
+  const wanted = `a duration of whole seconds such as 90s, 24h, 7d, at most ${longest}, or "forever"`;
+  const parse = (value: string) => {
+    if (value === "forever") return null;
+    const ms = parseDurationMs(value);
+    const fits = ms !== undefined && ms % 1_000 === 0 && ms >= RETENTION_MIN_MS && ms <= RETENTION_MAX_MS;
+    return fits ? ms / 1_000 : undefined;
+  };
+  return { kind: "value" as const, hint: "duration", wanted, parse, ...given };
+}
+
+/** Bytes; null: no limit. */
+export function bytesMax<D extends { default?: string }>(given: Given<D>) {
+  const wanted = 'a size such as 500MB, 20GB, 1.5GiB, or "none"';
+  const parse = (value: string) => (value === "none" ? null : parseBytes(value));
+  return { kind: "value" as const, hint: "size", wanted, parse, ...given };
 }
 
 export function oneOf<T extends string, D extends { default?: string }>(options: readonly T[], given: Given<D>) {

@@ -15,9 +15,9 @@ export const log = createConsola({
 });
 
 /** Writes data to stdout and waits until it has room for more. False when nobody reads any more; throws if it cannot be written. */
-export function print(text: string): Promise<boolean> {
+export function print(data: string | Uint8Array): Promise<boolean> {
   return new Promise((resolve, reject) => {
-    process.stdout.write(text, (error) => {
+    process.stdout.write(data, (error) => {
       if (!error) resolve(true);
       else if (isBrokenPipe(error)) resolve(false);
       else reject(error);

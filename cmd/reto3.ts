@@ -11,6 +11,11 @@ const commands: Record<string, () => Promise<{ command: Command }>> = {
   count: () => import("./count.ts"),
   load: () => import("./load.ts"),
   "bench-insert": () => import("./bench-insert.ts"),
+  store: () => import("./store.ts"),
+  verify: () => import("./verify.ts"),
+  merge: () => import("./merge.ts"),
+  export: () => import("./export.ts"),
+  import: () => import("./import.ts"),
 };
 
 const USAGE = `reto3 ${version}: counts a stream of events exactly, per 10 ms, second and minute
@@ -19,6 +24,12 @@ const USAGE = `reto3 ${version}: counts a stream of events exactly, per 10 ms, s
   reto3 count           prints how many events arrived, per 10 ms, second or minute
   reto3 load            sends events at a fixed rate and proves that what was acked was counted
   reto3 bench-insert    measures how many events a second the store takes
+
+  reto3 store           shows what is in a store, and how long it is kept
+  reto3 verify          compares raw events and all counts with one another
+  reto3 merge           adds up closed minutes over their writers, as serve does by itself
+  reto3 export          writes counts or raw events to CSV or Parquet
+  reto3 import          copies a store into another, such as an SQLite file into Cassandra
 
   reto3 COMMAND --help  flags and examples      reto3 --version
 

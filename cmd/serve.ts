@@ -13,11 +13,13 @@ import { settlesWithin } from "../src/deadline.ts";
 import { messageOf } from "../src/errors.ts";
 import { startServer, type HttpServer } from "../src/http/server.ts";
 import { openStore } from "../src/store/open.ts";
-import type { Store } from "../src/store/store.ts";
-import { formatDurationMs } from "../src/units.ts";
+import type { Retention, Store } from "../src/store/store.ts";
+import { formatDurationMs, formatTimestamp } from "../src/units.ts";
+import { Upkeep } from "../src/upkeep/upkeep.ts";
 import { Writer } from "../src/writer/writer.ts";
-import { defineCommand, duration, text, whole, type Values } from "./flags.ts";
+import { bytesMax, defineCommand, duration, lifetime, oneOf, text, whole, type Values } from "./flags.ts";
 import { log } from "./output.ts";
+import { describeRetention } from "./retention.ts";
 import { storeFlag } from "./store-flag.ts";
 
 const CLOCK_CHECK_MS = 60_000;
@@ -26,6 +28,8 @@ const CLOCK_CHECK_MS = 60_000;
 const SHARE_FOR_CLIENTS = 0.8;
 
 const CLIENT_GRACE_MS = 1_000;
+
+const UPKEEP_STOP_MS = 2_000;
 
 const flags = {
   store: storeFlag,
@@ -45,6 +49,19 @@ const flags = {
     env: "RETO3_ACK_TIMEOUT",
     description: "an event without a durable answer by then is answered 504 (its outcome is unknown)",
   }),
+  keep: oneOf(["events", "summary"], {
+    default: "events",
+    env: "RETO3_KEEP",
+    description: "events: raw events and counts; summary: counts alone",
+  }),
+  "raw-ttl": lifetime({ env: "RETO3_RAW_TTL", description: `how long raw events are kept (*)` }),
+  "ttl-10ms": lifetime({ env: "RETO3_TTL_10MS", description: "how long 10 ms counts are kept (*)" }),
+  "ttl-1s": lifetime({ env: "RETO3_TTL_1S", description: "how long 1 s counts are kept (*)" }),
+  "ttl-1m": lifetime({ env: "RETO3_TTL_1M", description: "how long 1 m counts are kept (*)" }),
+  "raw-max-bytes": bytesMax({
+    env: "RETO3_RAW_MAX_BYTES",
+    description: "above so many bytes of raw events the oldest go (*, SQLite only)",
+  }),
   "drain-timeout": duration({
     default: formatDurationMs(DRAIN_TIMEOUT_MS),
     env: "RETO3_DRAIN_TIMEOUT",
@@ -60,8 +77,13 @@ export const command = defineCommand({
   curl -d 'value=2016-05-28 11:11:11.123456' http://127.0.0.1:${DEFAULT_PORT}/
 Also: GET /counts?period=1s&last=60s, /healthz, /readyz, /metrics
 
+(*) What is not given stays as the store has it; a new one keeps raw events 1h, 10 ms counts 7d, the others
+for good ("forever"). 'reto3 store' shows it. Longer lifetimes apply to what comes from then on.
+
 Examples:
   reto3 serve
+  reto3 serve --raw-ttl 24h --raw-max-bytes 20GB
+  reto3 serve --keep summary
   reto3 serve --store sqlite:/var/lib/reto3/events.db --port 9000
   reto3 serve --store 'cassandra://127.0.0.1:9042/reto3?dc=datacenter1'
 
@@ -72,11 +94,16 @@ A second signal ends at once.`,
 
 async function serve(values: Values<typeof flags>): Promise<number> {
   const stop = stopSignal();
-  const store = await openStore(values.store, { mode: "serve" });
+  const store = await openStore(values.store, {
+    mode: "serve",
+    retention: retentionOf(values),
+    log: (line) => log.info(line),
+  });
   const clock = systemClock();
   const writer = new Writer({
     store,
     clock,
+    keep: values.keep,
     ackTimeoutMs: values["ack-timeout"],
     onRetry: (what, error, tries) => {
       // The first failures and then ever fewer: a store that is away for minutes fills no log.
@@ -90,6 +117,16 @@ async function serve(values: Values<typeof flags>): Promise<number> {
     onSealLost: (error) => log.warn(`a minute could not be sealed and stays open for readers: ${messageOf(error)}`),
   });
   const clockCheck = watchClock(store);
+  const upkeep = new Upkeep({
+    store,
+    clock,
+    onSettled: (claim, events, problem) => {
+      const partition = `minute ${formatTimestamp(claim.minuteUs)} of a writer that died (${claim.writer})`;
+      if (events === null) log.error(`${partition} contradicts itself and stays open: ${problem}; try 'reto3 verify'`);
+      else log.info(`${partition} settled: ${events} events${problem === "" ? "" : `; recounted: ${problem}`}`);
+    },
+    onFailure: (error) => log.warn(`merging closed minutes failed, trying again later: ${messageOf(error)}`),
+  });
   try {
     const server = startServer({
       host: values.host,
@@ -99,18 +136,34 @@ async function serve(values: Values<typeof flags>): Promise<number> {
       clock,
       version,
       clockOffsetUs: () => clockCheck.offsetUs,
+      upkeep: upkeep.stats,
       onError: (error) => log.error(`a request failed: ${messageOf(error)}`),
     });
     log.info(`listening on ${server.url}`);
     log.info(`store: ${store.info.location}`);
     log.info(`a 2xx means: the event is ${store.info.durability}`);
+    log.info(`kept: ${describeRetention(store.info.retention, values.keep)}`);
     for (const warning of store.info.warnings) log.warn(warning);
     log.info(`${await stop} received, draining`);
     return await drain(server, writer, values["drain-timeout"]);
   } finally {
     clockCheck.stop();
+    // A round that waits for the store must not hold up the end; half a round is as good as none.
+    await settlesWithin(upkeep.stop(), UPKEEP_STOP_MS);
     await store.close();
   }
+}
+
+/** What the flags want changed. */
+function retentionOf(values: Values<typeof flags>): Partial<Retention> {
+  const wanted = {
+    events: values["raw-ttl"],
+    "10ms": values["ttl-10ms"],
+    "1s": values["ttl-1s"],
+    "1m": values["ttl-1m"],
+    rawBytesMax: values["raw-max-bytes"],
+  };
+  return Object.fromEntries(Object.entries(wanted).filter(([, value]) => value !== undefined));
 }
 
 async function drain(server: HttpServer, writer: Writer, timeoutMs: number): Promise<number> {

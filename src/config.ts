@@ -19,8 +19,11 @@ export const ACK_TIMEOUT_MAX_MS = 5_000;
 /** What arrived so long ago and is not there was not acknowledged and will not be; a second more than the ack timeout, for clocks that differ. */
 export const COMPLETE_AFTER_MS = ACK_TIMEOUT_MAX_MS + 1_000;
 
-/** What arrived so long ago and is not there will never be; half a minute more than a flush may take, for its last attempt. */
-export const FINAL_AFTER_MS = FLUSH_AGE_MAX_MS + 30_000;
+/** The last attempt at a flush may take so long; what comes later counts as unknown and is never acknowledged. */
+export const LAST_ATTEMPT_MAX_MS = 30_000;
+
+/** What arrived so long ago and is not there will never be. */
+export const FINAL_AFTER_MS = FLUSH_AGE_MAX_MS + LAST_ATTEMPT_MAX_MS;
 
 /** How long SIGTERM waits for what was taken. */
 export const DRAIN_TIMEOUT_MS = 30_000;
@@ -47,8 +50,26 @@ export const DEFAULT_STORE = "sqlite:reto3.db";
 export const DEFAULT_HOST = "127.0.0.1";
 export const DEFAULT_PORT = 8080;
 
-/** Raw events expire after this on stores that can expire them by themselves. */
-export const RAW_TTL_SECONDS = 3_600;
+/** What a new store keeps of each table, in seconds; null: for good. serve's flags change it. */
+export const DEFAULT_RETENTION = {
+  events: 3_600,
+  "10ms": 7 * 86_400,
+  "1s": null,
+  "1m": null,
+  rawBytesMax: null,
+} as const;
 
-/** 10 ms counts expire after this on stores that can expire them by themselves. */
-export const COUNTS_10MS_TTL_SECONDS = 7 * 86_400;
+/** A lifetime must leave a reader the time to look, and a writer the time to retry. */
+export const RETENTION_MIN_MS = 1_000;
+
+/** Cassandra's own maximum for a time to live: 20 years. */
+export const RETENTION_MAX_MS = 630_720_000_000;
+
+/** With --keep summary a partition has no raw rows and does not grow; the sum of so many clamped lags is still below 2^53. */
+export const SUMMARY_PARTITION_EVENTS_MAX = 2_000_000;
+
+/** Serve looks so often for closed minutes to merge and for dead writers' partitions to settle. */
+export const UPKEEP_INTERVAL_MS = 60_000;
+
+/** `verify` prints so many differences; the rest is counted. */
+export const DIFFERENCES_SHOWN_MAX = 20;

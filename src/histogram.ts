@@ -6,6 +6,8 @@
 //
 // Negative values (a client's clock ahead of ours) have mirrored bins: bin -1 - b for the magnitude whose bin is b.
 
+import { pushVarint, pushZigzag, readVarint, readZigzag } from "./varint.ts";
+
 const SUB_BITS = 5;
 const SUB_BINS = 1 << SUB_BITS;
 const MAGNITUDE_MAX = 2 ** 32 - 1;
@@ -70,7 +72,7 @@ export class Histogram {
 
   /**
    * The binary form: version (1 byte), then for each bin that is not empty, ascending: the distance from the bin
-   * before (zigzag varint; the first from bin 0) and its count (varint). Varints are LEB128.
+   * before (zigzag varint; the first from bin 0) and its count (varint). Varints: varint.ts.
    */
   encode(): Uint8Array {
     const bytes = [FORMAT_VERSION];
@@ -79,8 +81,7 @@ export class Histogram {
       const times = this.#counts[at] ?? 0;
       if (times === 0) continue;
       const bin = at - BINS;
-      const distance = bin - previous;
-      pushVarint(bytes, distance < 0 ? -2 * distance - 1 : 2 * distance);
+      pushZigzag(bytes, bin - previous);
       pushVarint(bytes, times);
       previous = bin;
     }
@@ -89,19 +90,23 @@ export class Histogram {
 
   /** The histogram of a binary form; throws RangeError if `bytes` is not one. */
   static decode(bytes: Uint8Array): Histogram {
+    const histogram = new Histogram();
+    histogram.mergeEncoded(bytes);
+    return histogram;
+  }
+
+  /** Adds all that a binary form has counted, its sum excepted; throws RangeError if `bytes` is not one. */
+  mergeEncoded(bytes: Uint8Array): void {
     if (bytes[0] !== FORMAT_VERSION)
       throw new RangeError(`histogram: format ${bytes[0]} is unknown, want ${FORMAT_VERSION}`);
-    const histogram = new Histogram();
     const reader = { bytes, at: 1 };
     let bin = 0;
     while (reader.at < bytes.length) {
-      const zigzag = readVarint(reader);
-      bin += zigzag % 2 === 0 ? zigzag / 2 : -(zigzag + 1) / 2;
+      bin += readZigzag(reader);
       const times = readVarint(reader);
       if (bin < -BINS || bin >= BINS || times === 0) throw new RangeError("histogram: a bin is out of range");
-      histogram.#add(BINS + bin, times);
+      this.#add(BINS + bin, times);
     }
-    return histogram;
   }
 
   #add(at: number, times: number): void {
@@ -130,24 +135,4 @@ function binMiddle(bin: number): number {
   const shift = Math.floor(bin / SUB_BINS) - 1;
   const low = (SUB_BINS + (bin % SUB_BINS)) * 2 ** shift;
   return low + Math.floor((2 ** shift - 1) / 2);
-}
-
-function pushVarint(bytes: number[], value: number): void {
-  let rest = value;
-  while (rest >= 128) {
-    bytes.push((rest % 128) | 128);
-    rest = Math.floor(rest / 128);
-  }
-  bytes.push(rest);
-}
-
-function readVarint(reader: { bytes: Uint8Array; at: number }): number {
-  let value = 0;
-  for (let scale = 1; scale <= 2 ** 49; scale *= 128) {
-    const byte = reader.bytes[reader.at++];
-    if (byte === undefined) break;
-    value += (byte & 127) * scale;
-    if (byte < 128) return value;
-  }
-  throw new RangeError("histogram: a number is cut short or too long");
 }

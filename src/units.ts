@@ -91,6 +91,31 @@ export function formatDurationMs(ms: number): string {
   return unit && ms > 0 ? `${ms / unit[1]}${unit[0]}` : `${ms}ms`;
 }
 
+const BYTE_UNITS: Record<string, number> = {
+  B: 1,
+  kB: 1e3,
+  MB: 1e6,
+  GB: 1e9,
+  TB: 1e12,
+  KiB: 2 ** 10,
+  MiB: 2 ** 20,
+  GiB: 2 ** 30,
+  TiB: 2 ** 40,
+};
+
+/** Bytes of `500MB`, `1.5GiB`; undefined if `text` is not a positive whole number of bytes. */
+export function parseBytes(text: string): number | undefined {
+  const match = /^(\d{1,12}(?:\.\d{1,6})?)([kKMGT]?i?B)$/.exec(text);
+  const bytes = Number(match?.[1]) * (BYTE_UNITS[match?.[2] ?? ""] ?? Number.NaN);
+  return Number.isSafeInteger(bytes) && bytes > 0 ? bytes : undefined;
+}
+
+/** `1.5 GB`: three digits, for people. */
+export function formatBytes(bytes: number): string {
+  const unit = ["TB", "GB", "MB", "kB"].find((name) => bytes >= (BYTE_UNITS[name] ?? 0)) ?? "B";
+  return `${Number((bytes / (BYTE_UNITS[unit] ?? 1)).toPrecision(3))} ${unit}`;
+}
+
 /** A whole number between `min` and `max`, written in digits alone. */
 export function parseWhole(text: string, min: number, max: number): number | undefined {
   if (!/^\d{1,15}$/.test(text)) return undefined;

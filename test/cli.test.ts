@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { version } from "../package.json";
 import { reto3, serve, temporaryFolder } from "./support/reto3.ts";
 
-const COMMANDS = ["serve", "count", "load", "bench-insert"];
+const COMMANDS = ["serve", "count", "load", "bench-insert", "store", "verify", "merge", "export", "import"];
 
 test("--version is that of package.json", async () => {
   expect(await reto3(["--version"])).toEqual({ code: 0, stdout: `${version}\n`, stderr: "" });

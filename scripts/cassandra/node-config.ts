@@ -113,6 +113,8 @@ export function javaArguments(settings: NodeSettings, lib: string): string[] {
     `-Dcassandra.jmx.local.port=${settings.jmxPort}`,
     // Otherwise it closes its output when it has started, and the log ends there.
     "-Dcassandra-foreground=yes",
+    // Lets a test ask what one replica has, whatever the others have.
+    "-Dcassandra.enable_nodelocal_queries=true",
     // The waits that a production ring needs and a node that is alone, or has two quick neighbours, does not.
     "-Dcassandra.skip_wait_for_gossip_to_settle=0",
     "-Dcassandra.superuser_setup_delay_ms=0",

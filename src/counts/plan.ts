@@ -1,35 +1,155 @@
-// Which partitions hold the answer to a range, minute by minute, found through the claims.
+// Where the answer to a range lies, minute by minute: in merged minutes, and in the partitions of writers that these do not cover.
 // Knows the store's contract; writes nothing.
+//
+//     merged minutes + number of claims -> covered: nothing else to read
+//                                       -> not covered: the claims themselves, and each one's partition
 
 import { COMPLETE_AFTER_MS, FINAL_AFTER_MS } from "../config.ts";
-import { bucketStartUs, MINUTE_US } from "../period.ts";
-import type { Claim, Store } from "../store/store.ts";
+import { bucketStartUs, DAY_US, HOUR_US, MINUTE_US } from "../period.ts";
+import type { Claim, MergedLevel, MergedMinute, Store } from "../store/store.ts";
+import { mapInOrder } from "./in-order.ts";
 
-/** All writers that claimed one minute. */
 export interface MinutePlan {
   minuteUs: number;
+  /** The totals of some of its writers, already added up. */
+  merged: MergedMinute | null;
+  /** The others. */
   claims: readonly Claim[];
 }
 
-/** The minutes of [fromUs, toUs) that anybody claimed, ascending. Ends early when `signal` is aborted. */
+/**
+ * The first stretch of a range is planned alone, so that its answer starts at once; then ever more at a time, up to what
+ * is good for one page: a minute of seconds has some 10 kB.
+ */
+const FIRST_STRETCH_US = HOUR_US;
+const STRETCH_MAX_US: Record<MergedLevel, number> = { "1s": HOUR_US, "1m": DAY_US };
+
+/** Minutes that are not covered are asked for together when no more than this lies between them. */
+const GAP_MAX_US = 10 * MINUTE_US;
+
+/**
+ * The minutes of [fromUs, toUs) that anybody claimed, ascending, in pages. `level`: use what is merged at it; null: plain
+ * partitions alone. Ends early when `signal` is aborted.
+ */
 export async function* planMinutes(
+  store: Store,
+  level: MergedLevel | null,
+  fromUs: number,
+  toUs: number,
+  signal?: AbortSignal,
+): AsyncGenerator<MinutePlan[]> {
+  const startUs = bucketStartUs(fromUs, MINUTE_US);
+  if (level === null) {
+    yield* planPlainly(store, startUs, toUs, signal);
+    return;
+  }
+  const stretches = stretchesOf(startUs, toUs, STRETCH_MAX_US[level]);
+  const plan = (stretch: Stretch) => planStretch(store, level, stretch, signal);
+  for await (const { result } of mapInOrder(stretches, 2, plan)) {
+    if (signal?.aborted) return;
+    yield result;
+  }
+}
+
+interface Stretch {
+  fromUs: number;
+  toUs: number;
+}
+
+function* stretchesOf(fromUs: number, toUs: number, maxUs: number): Generator<Stretch> {
+  let lengthUs = FIRST_STRETCH_US;
+  for (let startUs = fromUs; startUs < toUs;) {
+    const endUs = Math.min(bucketStartUs(startUs + lengthUs, HOUR_US), toUs);
+    yield { fromUs: startUs, toUs: endUs };
+    startUs = endUs;
+    lengthUs = Math.min(maxUs, lengthUs * 2);
+  }
+}
+
+async function* planPlainly(
   store: Store,
   fromUs: number,
   toUs: number,
   signal?: AbortSignal,
-): AsyncGenerator<MinutePlan> {
-  let open: { minuteUs: number; claims: Claim[] } | undefined;
-  for await (const page of store.claims(bucketStartUs(fromUs, MINUTE_US), toUs)) {
+): AsyncGenerator<MinutePlan[]> {
+  // A minute's claims may lie on two pages; what may go on is held back.
+  let open: Claim[] = [];
+  for await (const page of store.claims(fromUs, toUs)) {
     if (signal?.aborted) return;
-    for (const claim of page) {
-      if (open?.minuteUs !== claim.minuteUs) {
-        if (open) yield open;
-        open = { minuteUs: claim.minuteUs, claims: [] };
-      }
-      open.claims.push(claim);
-    }
+    const claims = [...open, ...page];
+    const lastMinuteUs = claims.at(-1)?.minuteUs;
+    open = claims.filter(({ minuteUs }) => minuteUs === lastMinuteUs);
+    yield plainPlans(claims.slice(0, claims.length - open.length));
   }
-  if (open) yield open;
+  yield plainPlans(open);
+}
+
+function plainPlans(claims: readonly Claim[]): MinutePlan[] {
+  return [...byMinute(claims)].map(([minuteUs, some]) => ({ minuteUs, merged: null, claims: some }));
+}
+
+/**
+ * A merge covers all claims that it found, and claims are never taken back. So a merged minute that names as many writers
+ * as there are claims names just these; the merged minutes are read first, the claims after them.
+ */
+async function planStretch(
+  store: Store,
+  level: MergedLevel,
+  { fromUs, toUs }: Stretch,
+  signal?: AbortSignal,
+): Promise<MinutePlan[]> {
+  const found = await all(store.merged(level, fromUs, toUs), signal);
+  if (found.length === 0) return plainPlans(await all(store.claims(fromUs, toUs), signal));
+  const merged = new Map(found.map((one) => [one.minuteUs, one]));
+  const counts = await all(store.claimCounts(fromUs, toUs), signal);
+  const uncovered = counts.filter(({ minuteUs, claims }) => merged.get(minuteUs)?.writerCount !== claims);
+  const claims = byMinute(await claimsOf(store, uncovered));
+  return counts.map(({ minuteUs }) => {
+    const one = merged.get(minuteUs) ?? null;
+    const others = claims.get(minuteUs);
+    if (!others) return { minuteUs, merged: one, claims: [] };
+    const covered = new Set(one?.writers);
+    return { minuteUs, merged: one, claims: others.filter(({ writer }) => !covered.has(writer)) };
+  });
+}
+
+/** All claims of `minutes`, which ascend. */
+async function claimsOf(store: Store, minutes: readonly { minuteUs: number }[]): Promise<Claim[]> {
+  const wanted = new Set(minutes.map(({ minuteUs }) => minuteUs));
+  const claims: Claim[] = [];
+  let run: { fromUs: number; toUs: number } | undefined;
+  const readRun = async () => {
+    if (run) claims.push(...(await all(store.claims(run.fromUs, run.toUs))));
+  };
+  for (const { minuteUs } of minutes) {
+    if (!run || minuteUs > run.toUs + GAP_MAX_US) {
+      await readRun();
+      run = { fromUs: minuteUs, toUs: minuteUs };
+    }
+    run.toUs = minuteUs + MINUTE_US;
+  }
+  await readRun();
+  return claims.filter(({ minuteUs }) => wanted.has(minuteUs));
+}
+
+function byMinute(claims: readonly Claim[]): Map<number, Claim[]> {
+  const minutes = new Map<number, Claim[]>();
+  for (const claim of claims) {
+    const known = minutes.get(claim.minuteUs);
+    if (known) known.push(claim);
+    else minutes.set(claim.minuteUs, [claim]);
+  }
+  return minutes;
+}
+
+/** All items; those so far when `signal` is aborted, for then nobody looks at them. */
+async function all<T>(pages: AsyncIterable<T[]>, signal?: AbortSignal): Promise<T[]> {
+  const items: T[] = [];
+  for await (const page of pages) {
+    if (signal?.aborted) break;
+    for (const item of page) items.push(item);
+  }
+  return items;
 }
 
 /** Until when an answer stands. Both ends lie at or before the first minute whose claims are not all sealed. */
@@ -42,6 +162,7 @@ export class Watermark {
     this.#finalUs = Math.min(toUs, nowUs - FINAL_AFTER_MS * 1_000);
   }
 
+  /** What is merged was sealed. */
   see({ minuteUs, claims }: MinutePlan): void {
     if (claims.every((claim) => claim.sealedEvents !== null)) return;
     this.#completeUs = Math.min(this.#completeUs, minuteUs);

@@ -1,13 +1,16 @@
 // The counts of a range: a stream of buckets, ascending, merged over all writers. What is in memory is a few minutes.
 // Reads the store's contract only; the same for `count`, GET /counts and tests.
 //
-//     claims -> minutes -> (writers of a minute, side by side) -> merged buckets -> the caller
+//     merged minutes, claims -> plan -> (other writers of a minute, side by side) -> summed buckets -> the caller
 
 import { Reto3Error } from "../errors.ts";
 import { bucketStartUs, MINUTE_US, type Period, type PeriodName } from "../period.ts";
 import type { Claim, CountRow, Store } from "../store/store.ts";
 import { formatTimestamp } from "../units.ts";
+import { mapInOrder } from "./in-order.ts";
 import { planMinutes, Watermark, type MinutePlan } from "./plan.ts";
+import { expectedEvents, livingEvents } from "./raw.ts";
+import { BucketSums, eventsIn } from "./sum.ts";
 
 /** `counts`: the stored totals. `events`: counted again from the raw events, for as long as these are there. */
 export type Source = "counts" | "events";
@@ -41,41 +44,57 @@ export interface Reading {
 /** Minutes that are read at once: bounds memory, hides round trips. */
 const MINUTES_AT_ONCE: Record<PeriodName, number> = { "10ms": 4, "1s": 16, "1m": 64 };
 
+/** Merged minutes need no reading of their own; so many of their buckets go to the caller together. */
+const PORTION_BUCKETS_MIN = 1_000;
+
 /** A claim of a minute that began so many minutes ago, and is not sealed, belongs to a writer that has died. */
 const LIVE_MINUTES = 2;
 
 export function readCounts(store: Store, question: CountQuestion): Reading {
-  const { fromUs, toUs, period, source } = question;
+  const { fromUs, toUs, period, source, signal } = question;
   const watermark = new Watermark(toUs, question.nowUs);
   let events = 0;
   const readMinute = (minute: MinutePlan): Promise<Bucket[]> =>
-    source === "counts" ? mergeCounts(store, minute, question) : recount(store, minute, question);
+    source === "counts" ? sumMinute(store, minute, question) : recount(store, minute, question);
+  const mergedLevel = source === "events" || period.name === "10ms" ? null : period.name;
 
   async function* buckets(): AsyncGenerator<Bucket[]> {
-    const minutes = planMinutes(store, fromUs, toUs, question.signal);
     const atOnce = source === "counts" ? MINUTES_AT_ONCE[period.name] : 1;
-    for await (const { item, result } of mapInOrder(minutes, atOnce, readMinute)) {
-      watermark.see(item);
-      for (const bucket of result) events += bucket.events;
-      if (result.length > 0) yield result;
+    for await (const minutes of planMinutes(store, mergedLevel, fromUs, toUs, signal)) {
+      let portion: Bucket[] = [];
+      for await (const { item, result } of mapInOrder(minutes, atOnce, readMinute)) {
+        watermark.see(item);
+        for (const bucket of result) events += bucket.events;
+        portion.push(...result);
+        if (portion.length > 0 && (item.claims.length > 0 || portion.length >= PORTION_BUCKETS_MIN)) {
+          yield portion;
+          portion = [];
+        }
+      }
+      if (portion.length > 0) yield portion;
     }
   }
   const summary = () => ({ events, completeUs: watermark.completeUs, finalUs: watermark.finalUs });
   return { buckets: buckets(), summary };
 }
 
-async function mergeCounts(store: Store, { claims }: MinutePlan, question: CountQuestion): Promise<Bucket[]> {
+async function sumMinute(store: Store, { merged, claims }: MinutePlan, question: CountQuestion): Promise<Bucket[]> {
+  const { fromUs, toUs } = question;
   // A sealed claim without events has no rows to ask for.
   const filled = claims.filter((claim) => claim.sealedEvents !== 0);
   const perWriter = await Promise.all(filled.map((claim) => countsOf(store, claim, question)));
-  const merged = new Map<number, Bucket>();
-  for (const row of perWriter.flat()) addRow(merged, row);
-  return ascending(merged);
+  const sums = new BucketSums();
+  for (const rows of [merged?.rows ?? [], ...perWriter]) {
+    for (const row of rows) if (row.bucketUs >= fromUs && row.bucketUs < toUs) sums.add(row);
+  }
+  return sums.rows.map(({ bucketUs, events, lagSumUs: sumUs, lagMinUs: minUs, lagMaxUs: maxUs }) => {
+    return { bucketUs, events, lag: { sumUs, minUs, maxUs } };
+  });
 }
 
 /**
- * The rows of one writer. 10 ms counts expire, and only a whole minute of them tells whether all are there: an earlier
- * minute is read whole and held against its total. One that is being written has nothing that could have expired.
+ * The rows of one writer. Rows expire, and only a whole minute of them tells whether all are there: an earlier minute is
+ * read whole and held against its total. One that is being written has nothing that could have expired.
  */
 async function countsOf(
   store: Store,
@@ -83,86 +102,43 @@ async function countsOf(
   { period, fromUs, toUs, nowUs }: CountQuestion,
 ): Promise<CountRow[]> {
   const isLive = claim.sealedEvents === null && nowUs < claim.minuteUs + LIVE_MINUTES * MINUTE_US;
-  if (period.name !== "10ms" || isLive) return store.counts(claim, period.name, fromUs, toUs);
-  const expected = await eventsOf(store, claim);
-  const rows = await store.counts(claim, "10ms", claim.minuteUs, claim.minuteUs + MINUTE_US);
-  const found = rows.reduce((sum, row) => sum + row.events, 0);
-  if (found < expected) throw expired("10 ms counts", claim, found, expected);
-  return rows.filter((row) => row.bucketUs >= fromUs && row.bucketUs < toUs);
-}
-
-function addRow(merged: Map<number, Bucket>, row: CountRow): void {
-  const { bucketUs, events, lagSumUs: sumUs, lagMinUs: minUs, lagMaxUs: maxUs } = row;
-  const known = merged.get(bucketUs);
-  if (!known?.lag) {
-    merged.set(bucketUs, { bucketUs, events, lag: { sumUs, minUs, maxUs } });
-    return;
-  }
-  known.events += events;
-  known.lag.sumUs += sumUs;
-  known.lag.minUs = Math.min(known.lag.minUs, minUs);
-  known.lag.maxUs = Math.max(known.lag.maxUs, maxUs);
+  if (isLive) return store.counts(claim, period.name, fromUs, toUs);
+  const rows = await store.counts(claim, period.name, claim.minuteUs, claim.minuteUs + MINUTE_US);
+  const found = eventsIn(rows);
+  const expected = claim.sealedEvents ?? (period.name === "1m" ? found : await expectedEvents(store, claim));
+  if (found < expected) throw expired(`${period.name} counts`, claim, found, expected);
+  return rows;
 }
 
 async function recount(
   store: Store,
   { claims }: MinutePlan,
-  { period, fromUs, toUs }: CountQuestion,
+  { period, fromUs, toUs, nowUs }: CountQuestion,
 ): Promise<Bucket[]> {
-  const merged = new Map<number, Bucket>();
+  const counted = new Map<number, number>();
   for (const claim of claims) {
-    const expected = await eventsOf(store, claim);
+    const expected = await expectedEvents(store, claim);
     let found = 0;
-    for await (const page of store.events(claim)) {
+    for await (const page of livingEvents(store, claim, nowUs)) {
       found += page.length;
       for (const { receivedUs } of page) {
         const bucketUs = bucketStartUs(receivedUs, period.us);
-        if (bucketUs < fromUs || bucketUs >= toUs) continue;
-        const known = merged.get(bucketUs);
-        if (known) known.events++;
-        else merged.set(bucketUs, { bucketUs, events: 1, lag: null });
+        if (bucketUs >= fromUs && bucketUs < toUs) counted.set(bucketUs, (counted.get(bucketUs) ?? 0) + 1);
       }
     }
     if (found < expected) throw expired("raw events", claim, found, expected);
   }
-  return ascending(merged);
-}
-
-/** How many events a partition must have at least: what was sealed, else its total at this moment. */
-async function eventsOf(store: Store, claim: Claim): Promise<number> {
-  if (claim.sealedEvents !== null) return claim.sealedEvents;
-  const rows = await store.counts(claim, "1m", claim.minuteUs, claim.minuteUs + 1);
-  return rows[0]?.events ?? 0;
+  return [...counted]
+    .map(([bucketUs, events]) => ({ bucketUs, events, lag: null }))
+    .sort((a, b) => a.bucketUs - b.bucketUs);
 }
 
 function expired(what: string, { minuteUs, writer }: Claim, found: number, expected: number): Reto3Error {
   return new Reto3Error(
     "EXPIRED",
-    `minute ${formatTimestamp(minuteUs)}: the ${what} of writer ${writer} account for ${found} of its ${expected} events; the others have expired`,
-    { hint: "ask for a later range, or for what is kept: --period 1s or 1m, --source counts" },
+    `minute ${formatTimestamp(minuteUs)}: the ${what} of writer ${writer} account for ${found} of its ${expected} events; the others have expired or were not kept`,
+    { hint: "ask for a later range, or for what is kept: --period 1s or 1m, --source counts; 'reto3 store' tells" },
   );
-}
-
-function ascending(merged: Map<number, Bucket>): Bucket[] {
-  return [...merged.values()].sort((a, b) => a.bucketUs - b.bucketUs);
-}
-
-/** `work` on each item, `atOnce` of them side by side, results in the order of the items. */
-async function* mapInOrder<T, R>(
-  items: AsyncIterable<T>,
-  atOnce: number,
-  work: (item: T) => Promise<R>,
-): AsyncGenerator<{ item: T; result: R }> {
-  const running: { item: T; result: Promise<R> }[] = [];
-  for await (const item of items) {
-    const result = work(item);
-    // Whoever awaits it later sees the error; until then it must not count as unhandled.
-    result.catch(() => {});
-    running.push({ item, result });
-    const first = running.length >= atOnce ? running.shift() : undefined;
-    if (first) yield { item: first.item, result: await first.result };
-  }
-  for (const { item, result } of running) yield { item, result: await result };
 }
 
 /** The same stream with an empty bucket wherever none was; in portions of at most a minute of 10 ms. */

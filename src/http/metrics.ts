@@ -24,6 +24,14 @@ export interface HttpStats {
   readonly ackLatencyUs: Histogram;
 }
 
+/** What is done to the store beside taking events (src/upkeep/upkeep.ts). */
+export interface UpkeepNumbers {
+  mergedMinutes: number;
+  settledPartitions: number;
+  readonly undecided: { readonly size: number };
+  failures: number;
+}
+
 export interface MetricsSource {
   version: string;
   store: string;
@@ -33,6 +41,7 @@ export interface MetricsSource {
   ready: boolean;
   /** Microseconds; null where the store has no clock of its own. */
   clockOffsetUs: number | null;
+  upkeep: UpkeepNumbers;
 }
 
 const LATENCY_BOUNDS_US = [
@@ -41,7 +50,7 @@ const LATENCY_BOUNDS_US = [
 const SIZE_BOUNDS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000];
 
 export function metricsText(source: MetricsSource): string {
-  const { writer, http } = source;
+  const { writer, http, upkeep } = source;
   const { stats } = writer;
   const memory = process.memoryUsage.rss();
   const cpu = process.cpuUsage();
@@ -82,6 +91,12 @@ export function metricsText(source: MetricsSource): string {
     counter("reto3_store_retries_total", "Attempts at the store that failed and were made again", stats.retries),
     counter("reto3_seals_lost_total", "Minutes that could not be sealed and stay open for readers", stats.sealsLost),
     counter("reto3_lags_clamped_total", "Lags beyond an hour, clamped in the sums", stats.lagsClamped),
+    counter("reto3_merged_minutes_total", "Closed minutes whose writers were added up", upkeep.mergedMinutes),
+    counter("reto3_settled_partitions_total", "Partitions of dead writers that were sealed", upkeep.settledPartitions),
+    metric("reto3_undecided_partitions", "gauge", "Partitions of dead writers that contradict themselves", [
+      ["", upkeep.undecided.size],
+    ]),
+    counter("reto3_upkeep_failures_total", "Rounds of merging and settling that failed", upkeep.failures),
     metric(
       "reto3_store_clock_offset_seconds",
       "gauge",

@@ -18,7 +18,7 @@ import { Histogram } from "../histogram.ts";
 import type { Store } from "../store/store.ts";
 import type { Outcome } from "../writer/batch.ts";
 import type { Writer } from "../writer/writer.ts";
-import { metricsText, REFUSALS, type HttpStats, type Refusal } from "./metrics.ts";
+import { metricsText, REFUSALS, type HttpStats, type Refusal, type UpkeepNumbers } from "./metrics.ts";
 
 export interface RouteContext {
   writer: Writer;
@@ -27,6 +27,7 @@ export interface RouteContext {
   version: string;
   /** Microseconds; null where the store has no clock of its own. */
   clockOffsetUs: () => number | null;
+  upkeep: UpkeepNumbers;
   /** True from the first SIGTERM on. */
   draining: () => boolean;
 }
@@ -76,7 +77,7 @@ export function createRoutes(context: RouteContext): Record<string, Handler> {
       const { version, store, writer } = context;
       const ready = (await notReady(context)) === undefined;
       const source = { version, store: store.info.location, writer, http, ready, queueEventsMax: QUEUE_EVENTS_MAX };
-      const text = metricsText({ ...source, clockOffsetUs: context.clockOffsetUs() });
+      const text = metricsText({ ...source, clockOffsetUs: context.clockOffsetUs(), upkeep: context.upkeep });
       return answer(context, 200, text, "text/plain; version=0.0.4");
     }),
   };

@@ -11,6 +11,8 @@ import { startServer, type HttpServer } from "./server.ts";
 const EVENT = "value=2016-05-28+11%3A11%3A11.123456";
 const STORED = "<html><body><h1>POST!</h1></body></html>";
 
+const NO_UPKEEP = { mergedMinutes: 0, settledPartitions: 0, undecided: new Set(), failures: 0 };
+
 const started: { server: HttpServer; writer: Writer }[] = [];
 afterEach(async () => {
   for (const { server, writer } of started.splice(0)) {
@@ -31,6 +33,7 @@ function start(store: Store = memoryStore(), options: Partial<WriterOptions> = {
     clock,
     version: "1.2.3",
     clockOffsetUs: () => -1_500,
+    upkeep: { ...NO_UPKEEP, mergedMinutes: 7 },
     onError: (error) => errors.push(error),
   });
   started.push({ server, writer });
@@ -218,7 +221,15 @@ describe("other requests", () => {
     const store = memoryStore();
     const clock = systemClock();
     const writer = new Writer({ store, clock });
-    const options = { store, clock, writer, version: "", clockOffsetUs: () => null, onError: () => {} };
+    const options = {
+      store,
+      clock,
+      writer,
+      version: "",
+      clockOffsetUs: () => null,
+      upkeep: NO_UPKEEP,
+      onError: () => {},
+    };
     expect(() => startServer({ ...options, host: "127.0.0.1", port: Number(new URL(url).port) })).toThrow(
       "cannot listen",
     );

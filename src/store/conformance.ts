@@ -6,9 +6,22 @@ import type { Clock } from "../clock.ts";
 import { readCounts, type Source } from "../counts/read.ts";
 import { Reto3Error } from "../errors.ts";
 import { Histogram } from "../histogram.ts";
-import { bucketStartUs, HOUR_US, MINUTE_US, PERIOD_NAMES, PERIODS, SECOND_US, type PeriodName } from "../period.ts";
+import {
+  bucketStartUs,
+  DAY_US,
+  HOUR_US,
+  MINUTE_US,
+  PERIOD_NAMES,
+  PERIODS,
+  SECOND_US,
+  type PeriodName,
+} from "../period.ts";
+import { emptyStats, passHour } from "../upkeep/upkeep.ts";
 import { FlushSequence, type SequenceOptions } from "../writer/sequence.ts";
-import type { Claim, Flush, Store } from "./store.ts";
+import type { Claim, CountRow, Flush, MergedLevel, MergedMinute, Store } from "./store.ts";
+
+/** Eleven hours are written, merged and read several times over. */
+const KILLS_MS = 30_000;
 
 export interface ConformanceHarness {
   /** Opens the same data each time, as one process after another would. */
@@ -257,6 +270,138 @@ export function storeConformance(name: string, start: () => Promise<ConformanceH
       expect(some.map((claim) => claim.minuteUs - hour)).toEqual([30 * MINUTE_US]);
     });
 
+    test("claims are added up by minute: how many there are, how many of them are sealed", async () => {
+      const hour = nextHour();
+      for (const [minute, sealed] of [
+        [7, true],
+        [7, false],
+        [7, true],
+        [59, false],
+      ] as const) {
+        const partition = { minuteUs: hour + minute * MINUTE_US, writer: Bun.randomUUIDv7() };
+        await store.claim(partition, 1);
+        if (sealed) await store.seal(partition, 0, 2);
+      }
+      const found = [];
+      for await (const page of store.claimCounts(hour, hour + HOUR_US)) found.push(...page);
+      expect(found).toEqual([
+        { minuteUs: hour + 7 * MINUTE_US, claims: 3, sealed: 2 },
+        { minuteUs: hour + 59 * MINUTE_US, claims: 1, sealed: 0 },
+      ]);
+      const some = [];
+      for await (const page of store.claimCounts(hour + 8 * MINUTE_US, hour + 59 * MINUTE_US)) some.push(...page);
+      expect(some).toEqual([]);
+      expect((await store.claimedHours()).filter((at) => at >= hour && at < hour + 3 * HOUR_US)).toEqual([hour]);
+    });
+
+    test("a merged minute comes back as it was written, and only in its range and at its level", async () => {
+      const hour = nextHour();
+      const rows = [rowOf(hour, 7), rowOf(hour + SECOND_US, 9)];
+      const writers = [Bun.randomUUIDv7(), Bun.randomUUIDv7()];
+      const minute = { minuteUs: hour, writers, writerCount: 2, rows };
+      await store.merge("1s", minute, 5);
+      await store.merge("1m", { ...minute, minuteUs: hour + 2 * MINUTE_US, rows: [rowOf(hour + 2 * MINUTE_US, 3)] }, 5);
+      const [found] = await mergedOf(store, "1s", hour);
+      expect(found).toMatchObject({ minuteUs: hour, writerCount: 2 });
+      expect([found?.writers, found?.rows]).toEqual([writers, rows]);
+      expect((await mergedOf(store, "1m", hour)).map(({ minuteUs }) => minuteUs)).toEqual([hour + 2 * MINUTE_US]);
+      expect(await mergedOf(store, "1m", hour + HOUR_US)).toEqual([]);
+      expect(await mergedOf(store, "1m", hour, hour + 2 * MINUTE_US)).toEqual([]);
+    });
+
+    test("of two merged minutes the one with the later write timestamp stands, whole, whichever comes last", async () => {
+      const hour = nextHour();
+      const writers = [Bun.randomUUIDv7(), Bun.randomUUIDv7()];
+      const large = { minuteUs: hour, writers, writerCount: 2, rows: [rowOf(hour, 7), rowOf(hour + SECOND_US, 9)] };
+      const small = { minuteUs: hour, writers: writers.slice(1), writerCount: 1, rows: [rowOf(hour, 2)] };
+      await store.merge("1s", large, 20);
+      await store.merge("1s", small, 10);
+      expect((await mergedOf(store, "1s", hour)).map(({ writers: named }) => named)).toEqual([writers]);
+      await store.merge("1s", small, 30);
+      const [found] = await mergedOf(store, "1s", hour);
+      expect([found?.writers, found?.rows]).toEqual([small.writers, small.rows]);
+    });
+
+    test("a day of merged minutes comes ascending, none missing", async () => {
+      const day = bucketStartUs(nextHour(), DAY_US) + DAY_US;
+      hours += 48;
+      const minutes = Array.from({ length: 1_440 }, (_, at) => day + at * MINUTE_US);
+      await Promise.all(
+        minutes.toReversed().map((minuteUs, at) => {
+          const rows = [rowOf(minuteUs, at)];
+          return store.merge("1m", { minuteUs, writers: [Bun.randomUUIDv7()], writerCount: 1, rows }, 1);
+        }),
+      );
+      expect((await mergedOf(store, "1m", day, day + DAY_US)).map(({ minuteUs }) => minuteUs)).toEqual(minutes);
+    });
+
+    test(
+      "a merge that is killed at any step leaves answers equal to the plain reading's, and can be repeated",
+      async () => {
+        const signal = new AbortController().signal;
+        let deaths = 0;
+        for (let step = 0; ; step++) {
+          const hour = nextHour();
+          await writeDeadAndSealed(store, hour);
+          const plainly = await answersOf({ ...store, merged: nothing }, hour);
+          const nowUs = hour + store.info.settleAfterMs * 1_000 + HOUR_US;
+          const pass = (by: Store) => passHour(by, hour, { nowUs, untilUs: nowUs, signal, stats: emptyStats() });
+          const { died, ...mortal } = mortalStore(store, step);
+          await pass(mortal).catch(() => {});
+          expect(await answersOf(store, hour)).toEqual(plainly);
+          await pass(store);
+          expect(await answersOf(store, hour)).toEqual(plainly);
+          for (const level of ["1s", "1m"] as const) {
+            expect((await mergedOf(store, level, hour)).map(({ writerCount }) => writerCount)).toEqual([2, 2]);
+          }
+          expect((await claimsOf(store, hour)).every(({ sealedEvents }) => sealedEvents !== null)).toBe(true);
+          if (!died()) break;
+          deaths++;
+        }
+        // Two minutes at two levels and one seal, each killed before it took effect and after it.
+        expect(deaths).toBe(10);
+      },
+      KILLS_MS,
+    );
+
+    test("what is kept as a summary has its totals and no raw events", async () => {
+      const hour = nextHour();
+      const sequence = sequenceOf(store, { keep: "summary" });
+      await sequence.flush(eventsAt(hour, [0, 1, 2]));
+      await sequence.flush(eventsAt(hour, [3, 4]));
+      await sequence.close();
+      expect((await countAll(store, hour))["1s"]).toEqual([[0, 5]]);
+      const [claim] = await claimsOf(store, hour);
+      expect(claim?.sealedEvents).toBe(5);
+      const raw = [];
+      for await (const page of store.events(claim!)) raw.push(...page);
+      expect(raw).toEqual([]);
+      const failure = await read(store, "1m", hour, hour + HOUR_US, "events").catch((error: unknown) => error);
+      expect((failure as Reto3Error).code).toBe("EXPIRED");
+    });
+
+    test("a reading from all replicas is the same where all are there", async () => {
+      const hour = nextHour();
+      const partition = { minuteUs: hour, writer: Bun.randomUUIDv7() };
+      await sequenceOf(store, { newWriterId: () => partition.writer }).flush(eventsAt(hour, [0, 1, SECOND_US]));
+      const all = { all: true };
+      expect(await store.counts(partition, "1s", hour, hour + MINUTE_US, all)).toEqual(
+        await store.counts(partition, "1s", hour, hour + MINUTE_US),
+      );
+      const raw = [];
+      for await (const page of store.events(partition, all)) raw.push(...page);
+      expect(raw.map(({ seq }) => seq)).toEqual([0, 1, 2]);
+    });
+
+    test("it says what each of its tables holds", async () => {
+      const sizes = await store.sizes();
+      expect(sizes.map((table) => table.name).toSorted()).toEqual(
+        ["claims", "counts_10ms", "counts_1m", "counts_1s", "events", "merged_1m", "merged_1s"].toSorted(),
+      );
+      expect(sizes.find((table) => table.name === "claims")?.rows).toBeGreaterThan(0);
+      expect(store.info.schema).toBe("1.1");
+    });
+
     test("it answers a ping and says what it promises", async () => {
       await store.ping();
       expect(store.info.durability.length).toBeGreaterThan(20);
@@ -284,6 +429,71 @@ function eventsAt(startUs: number, offsetsUs: number[]) {
   const receivedUs = offsetsUs.map((offset) => startUs + offset);
   const createdUs = receivedUs.map((received) => BigInt(received - 2_000));
   return { minuteUs: bucketStartUs(startUs, MINUTE_US), epoch: 0, createdUs, receivedUs };
+}
+
+/** Two minutes of two writers; one of them died in the second minute. */
+async function writeDeadAndSealed(store: Store, hour: number): Promise<void> {
+  for (const at of [0, 1]) {
+    for (const minute of [0, 1]) {
+      const sequence = sequenceOf(store);
+      await sequence.flush(eventsAt(hour + minute * MINUTE_US, [0, at * SECOND_US, 59 * SECOND_US + minute]));
+      if (at === 0 || minute === 0) await sequence.close();
+    }
+  }
+}
+
+async function* nothing(): AsyncGenerator<MergedMinute[]> {}
+
+/** `store` for a process that dies at its `step`th moment: each write has one before it takes effect and one after. */
+function mortalStore(store: Store, step: number): Store & { died: () => boolean } {
+  let moments = 0;
+  const live = () => {
+    if (moments++ >= step) throw new Reto3Error("STORE_REFUSED", "the process died");
+  };
+  const mortal =
+    <A extends unknown[]>(write: (...args: A) => Promise<void>) =>
+    async (...args: A) => {
+      live();
+      await write(...args);
+      live();
+    };
+  return {
+    ...store,
+    write: mortal((flush: Flush) => store.write(flush)),
+    seal: mortal((...args: Parameters<Store["seal"]>) => store.seal(...args)),
+    merge: mortal((...args: Parameters<Store["merge"]>) => store.merge(...args)),
+    died: () => moments > step,
+  };
+}
+
+/** All that can be asked of an hour, whole and cut in the middle of a minute. */
+async function answersOf(store: Store, hour: number): Promise<unknown[]> {
+  const cutUs = hour + MINUTE_US + 500_000;
+  return [
+    await read(store, "1m", hour, hour + HOUR_US),
+    await read(store, "1s", hour, hour + HOUR_US),
+    await read(store, "1s", cutUs, cutUs + MINUTE_US),
+    await read(store, "10ms", hour, hour + HOUR_US),
+  ];
+}
+
+function rowOf(bucketUs: number, events: number): CountRow {
+  const lagHist = new Histogram();
+  lagHist.record(-events);
+  return {
+    bucketUs,
+    events,
+    lagSumUs: -1_000 * events,
+    lagMinUs: -3_600_000_000,
+    lagMaxUs: events,
+    lagHist: lagHist.encode(),
+  };
+}
+
+async function mergedOf(store: Store, level: MergedLevel, fromUs: number, toUs = fromUs + HOUR_US) {
+  const found: MergedMinute[] = [];
+  for await (const page of store.merged(level, fromUs, toUs)) found.push(...page);
+  return found;
 }
 
 function flushOf(partition: { minuteUs: number; writer: string }, receivedUs: number[]): Flush {

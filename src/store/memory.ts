@@ -1,23 +1,49 @@
 // The reference store: the contract in its plainest form, kept in this process's memory. Nothing survives the process.
 // What conformance.ts asks of a store can be read here first.
 
+import { FINAL_AFTER_MS } from "../config.ts";
 import { Reto3Error } from "../errors.ts";
-import type { Claim, CountLevel, CountRow, EventRow, Flush, Partition, Store } from "./store.ts";
+import { bucketStartUs, HOUR_US } from "../period.ts";
+import type {
+  Claim,
+  ClaimCount,
+  CountLevel,
+  CountRow,
+  EventRow,
+  Flush,
+  MergedLevel,
+  MergedMinute,
+  Partition,
+  Store,
+} from "./store.ts";
 
 /** Data that several memory stores may share, as processes share a database. */
 export interface MemoryData {
   events: Map<string, Map<number, EventRow>>;
   counts: Record<CountLevel, Map<string, Map<number, CountRow & { writtenAtUs: number }>>>;
   claims: Map<string, Claim>;
+  merged: Record<MergedLevel, Map<number, MergedMinute & { writtenAtUs: number }>>;
 }
 
 export function emptyMemory(): MemoryData {
-  return { events: new Map(), counts: { "10ms": new Map(), "1s": new Map(), "1m": new Map() }, claims: new Map() };
+  return {
+    events: new Map(),
+    counts: { "10ms": new Map(), "1s": new Map(), "1m": new Map() },
+    claims: new Map(),
+    merged: { "1s": new Map(), "1m": new Map() },
+  };
 }
 
 export function memoryStore(data: MemoryData = emptyMemory()): Store {
   return {
-    info: { location: "memory", durability: "kept in this process's memory; nothing survives it", warnings: [] },
+    info: {
+      location: "memory",
+      durability: "kept in this process's memory; nothing survives it",
+      warnings: [],
+      schema: "1.1",
+      retention: { events: null, "10ms": null, "1s": null, "1m": null, rawBytesMax: null },
+      settleAfterMs: FINAL_AFTER_MS,
+    },
 
     async write(flush: Flush) {
       check(flush);
@@ -57,6 +83,21 @@ export function memoryStore(data: MemoryData = emptyMemory()): Store {
       yield structuredClone(inRange);
     },
 
+    async *claimCounts(fromUs: number, toUs: number) {
+      const byMinute = new Map<number, ClaimCount>();
+      for (const { minuteUs, sealedEvents } of data.claims.values()) {
+        if (minuteUs < fromUs || minuteUs >= toUs) continue;
+        const { claims, sealed } = byMinute.get(minuteUs) ?? { claims: 0, sealed: 0 };
+        byMinute.set(minuteUs, { minuteUs, claims: claims + 1, sealed: sealed + (sealedEvents === null ? 0 : 1) });
+      }
+      yield [...byMinute.values()].sort((a, b) => a.minuteUs - b.minuteUs);
+    },
+
+    async claimedHours() {
+      const hours = [...data.claims.values()].map(({ minuteUs }) => bucketStartUs(minuteUs, HOUR_US));
+      return [...new Set(hours)].sort((a, b) => a - b);
+    },
+
     async counts(partition: Partition, level: CountLevel, fromUs: number, toUs: number) {
       const rows = [...entry(data.counts[level], keyOf(partition)).values()];
       return rows
@@ -67,6 +108,30 @@ export function memoryStore(data: MemoryData = emptyMemory()): Store {
     async *events(partition: Partition) {
       const rows = [...entry(data.events, keyOf(partition)).values()].sort((a, b) => a.seq - b.seq);
       if (rows.length > 0) yield rows;
+    },
+
+    async merge(level: MergedLevel, minute: MergedMinute, writtenAtUs: number) {
+      const newer = (data.merged[level].get(minute.minuteUs)?.writtenAtUs ?? 0) > writtenAtUs;
+      if (!newer) data.merged[level].set(minute.minuteUs, { ...minute, writtenAtUs });
+    },
+
+    async *merged(level: MergedLevel, fromUs: number, toUs: number) {
+      const inRange = [...data.merged[level].values()].filter(({ minuteUs }) => minuteUs >= fromUs && minuteUs < toUs);
+      yield inRange.sort((a, b) => a.minuteUs - b.minuteUs);
+    },
+
+    async sizes() {
+      const rowsOf = (table: Map<string, Map<number, unknown>>) =>
+        [...table.values()].reduce((sum, { size }) => sum + size, 0);
+      return [
+        { name: "events", rows: rowsOf(data.events), bytes: null },
+        { name: "counts_10ms", rows: rowsOf(data.counts["10ms"]), bytes: null },
+        { name: "counts_1s", rows: rowsOf(data.counts["1s"]), bytes: null },
+        { name: "counts_1m", rows: rowsOf(data.counts["1m"]), bytes: null },
+        { name: "claims", rows: data.claims.size, bytes: null },
+        { name: "merged_1s", rows: data.merged["1s"].size, bytes: null },
+        { name: "merged_1m", rows: data.merged["1m"].size, bytes: null },
+      ];
     },
 
     async ping() {},

@@ -8,6 +8,11 @@
 //     counts_1m    ((minute, writer), bucket_us)  the same + lag_hist
 //     claims       ((hour), minute, writer)       sealed_events
 //
+// A merge adds up what several writers have in one minute, in coarser partitions beside the others (ADR 0007):
+//
+//     merged_1s    ((hour), minute)               cell: the writers it covers, and their totals per second
+//     merged_1m    ((day), minute)                cell: the same for the minute
+//
 // Times are microseconds since 1970 UTC, whole numbers.
 //
 // Errors of every method are Reto3Errors whose code says whether a retry helps (src/errors.ts): STORE_UNAVAILABLE had no
@@ -33,7 +38,10 @@ export interface CountRow {
   lagHist: Uint8Array | null;
 }
 
-/** Events `firstSeq`, `firstSeq + 1`, ... of a partition, with the totals of every bucket that they touch. */
+/**
+ * Events `firstSeq`, `firstSeq + 1`, ... of a partition, with the totals of every bucket that they touch. Without events
+ * where only totals are kept, and where totals are corrected.
+ */
 export interface Flush extends Partition {
   firstSeq: number;
   /** Creation times; bigint because a client's clock may be anywhere between the years 1 and 9999. */
@@ -50,10 +58,52 @@ export interface Claim extends Partition {
   sealedEvents: number | null;
 }
 
+/** How many writers claimed a minute, and how many of them sealed their claim. */
+export interface ClaimCount {
+  minuteUs: number;
+  claims: number;
+  sealed: number;
+}
+
+/** The levels that are merged. */
+export type MergedLevel = "1s" | "1m";
+
+/** The totals of all of `writers` in one minute, one row a bucket, ascending. Other writers may have more. */
+export interface MergedMinute {
+  minuteUs: number;
+  writers: readonly string[];
+  /** `writers.length`, without the cost of spelling them out. */
+  writerCount: number;
+  rows: readonly CountRow[];
+}
+
 export interface EventRow {
   seq: number;
   createdUs: bigint;
   receivedUs: number;
+}
+
+/** How long the rows of each table are kept, in seconds; null: for good. */
+export interface Retention {
+  events: number | null;
+  "10ms": number | null;
+  "1s": number | null;
+  "1m": number | null;
+  /** The oldest raw events go when there are more bytes of them; null: no limit. */
+  rawBytesMax: number | null;
+}
+
+/** What one table holds. Null where the store cannot tell at a bearable cost. */
+export interface TableSize {
+  name: string;
+  rows: number | null;
+  /** On disk, over all replicas. */
+  bytes: number | null;
+}
+
+export interface ReadOptions {
+  /** Asks every replica and brings to each what it lacks; STORE_UNAVAILABLE or STORE_UNKNOWN if one does not answer. */
+  all?: boolean;
 }
 
 export interface StoreInfo {
@@ -63,6 +113,14 @@ export interface StoreInfo {
   durability: string;
   /** Things that people should know before they trust this store; each one sentence. */
   warnings: readonly string[];
+  /** `MAJOR.MINOR`: a reto3 reads and writes every store of its own major version beside other minor ones. */
+  schema: string;
+  retention: Retention;
+  /**
+   * A partition whose minute began so long ago gets nothing more from a writer that has died, not even by way of a
+   * replica that was away: whoever reads all of it then reads it for good.
+   */
+  settleAfterMs: number;
 }
 
 export interface Store {
@@ -83,11 +141,32 @@ export interface Store {
    */
   claims(fromUs: number, toUs: number): AsyncIterable<Claim[]>;
 
-  /** The counts of a partition whose bucket starts in [fromUs, toUs), ascending. At most 6,000 rows (a minute of 10 ms buckets). */
-  counts(partition: Partition, level: CountLevel, fromUs: number, toUs: number): Promise<CountRow[]>;
+  /** `claims`, added up by minute: minutes of [fromUs, toUs) that anybody claimed, ascending, in pages, some empty. */
+  claimCounts(fromUs: number, toUs: number): AsyncIterable<ClaimCount[]>;
 
-  /** All raw events of a partition that have not expired, by seq, in pages of a few thousand. */
-  events(partition: Partition): AsyncIterable<EventRow[]>;
+  /** The starts of the hours in which anybody claimed a minute, ascending. Costs a look at every such hour. */
+  claimedHours(): Promise<number[]>;
+
+  /** The counts of a partition whose bucket starts in [fromUs, toUs), ascending. At most 6,000 rows (a minute of 10 ms buckets). */
+  counts(
+    partition: Partition,
+    level: CountLevel,
+    fromUs: number,
+    toUs: number,
+    options?: ReadOptions,
+  ): Promise<CountRow[]>;
+
+  /** All raw events of a partition that have not expired, by seq, in pages of a few thousand. EXPIRED where too many have. */
+  events(partition: Partition, options?: ReadOptions): AsyncIterable<EventRow[]>;
+
+  /** Puts a merged minute in the place of the one that is there, as a whole; of two, the later `writtenAtUs` stands. */
+  merge(level: MergedLevel, minute: MergedMinute, writtenAtUs: number): Promise<void>;
+
+  /** The merged minutes of [fromUs, toUs), ascending, in pages, some empty. */
+  merged(level: MergedLevel, fromUs: number, toUs: number): AsyncIterable<MergedMinute[]>;
+
+  /** What each table holds, for people: exact or an estimate, as the store can tell. */
+  sizes(): Promise<TableSize[]>;
 
   /** Resolves when the store answers. */
   ping(): Promise<void>;
@@ -101,11 +180,14 @@ export interface Store {
 
 export interface OpenOptions {
   /**
-   * - `serve`: create what is missing.
+   * - `serve`: create what is missing, expire what is due.
+   * - `write`: the store must exist.
    * - `read`: change nothing; the store must exist.
    * - `scratch`: a store of its own beside the named one, empty, erased on close; for measurements.
    */
-  mode: "serve" | "read" | "scratch";
+  mode: "serve" | "write" | "read" | "scratch";
+  /** For `serve`: what is to change; what is not named stays as the store has it. A new store has the defaults of src/config.ts. */
+  retention?: Partial<Retention>;
   /** Told about what happens on the way, for people; no secrets. */
   log?: (line: string) => void;
 }

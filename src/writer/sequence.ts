@@ -5,8 +5,15 @@
 //
 // A flush is settled, or the id that sent it is retired: no total ever includes events of a flush that was given up.
 
-import { CLAIM_AHEAD_AFTER_US, FLUSH_AGE_MAX_MS, PARTITION_EVENTS_MAX } from "../config.ts";
+import {
+  CLAIM_AHEAD_AFTER_US,
+  FLUSH_AGE_MAX_MS,
+  LAST_ATTEMPT_MAX_MS,
+  PARTITION_EVENTS_MAX,
+  SUMMARY_PARTITION_EVENTS_MAX,
+} from "../config.ts";
 import type { Clock } from "../clock.ts";
+import { Reto3Error } from "../errors.ts";
 import { MINUTE_US } from "../period.ts";
 import type { Store } from "../store/store.ts";
 import type { Outcome } from "./batch.ts";
@@ -21,6 +28,8 @@ export interface FlushEvents {
   receivedUs: readonly number[];
   /** When the oldest of them was taken (performance.now()): from then counts how long the flush may be tried. Default: now. */
   takenMs?: number;
+  /** The same by the wall clock, which goes on while a machine sleeps. Default: now. */
+  takenUs?: number;
 }
 
 export interface FlushResult {
@@ -31,12 +40,16 @@ export interface FlushResult {
   error?: unknown;
 }
 
+export type Keep = "events" | "summary";
+
 export interface SequenceOptions {
   store: Store;
   clock: Clock;
   /** Aborted: nothing is tried again. */
   signal: AbortSignal;
   newWriterId?: () => string;
+  /** `events`: raw events and totals. `summary`: totals alone. Default: events. */
+  keep?: Keep;
   partitionEventsMax?: number;
   flushAgeMaxMs?: number;
   /** Told of each failed attempt that will be repeated: what was tried, and why it failed. */
@@ -44,6 +57,8 @@ export interface SequenceOptions {
   /** Told when a seal is given up: the minute stays open for readers. */
   onSealLost?: (error: unknown) => void;
 }
+
+const NO_EVENTS = { createdUs: [], receivedUs: [] };
 
 export class FlushSequence {
   readonly #store: Store;
@@ -68,7 +83,8 @@ export class FlushSequence {
     this.#clock = options.clock;
     this.#options = options;
     this.#newWriterId = options.newWriterId ?? (() => Bun.randomUUIDv7());
-    this.#partitionEventsMax = options.partitionEventsMax ?? PARTITION_EVENTS_MAX;
+    const eventsMax = options.keep === "summary" ? SUMMARY_PARTITION_EVENTS_MAX : PARTITION_EVENTS_MAX;
+    this.#partitionEventsMax = options.partitionEventsMax ?? eventsMax;
     this.#flushAgeMaxMs = options.flushAgeMaxMs ?? FLUSH_AGE_MAX_MS;
     this.#epoch = options.clock.epoch;
     this.#writer = this.#newWriterId();
@@ -91,6 +107,7 @@ export class FlushSequence {
     this.#enter(events);
     const partition = { minuteUs: events.minuteUs, writer: this.#writer };
     const deadlineMs = (events.takenMs ?? performance.now()) + this.#flushAgeMaxMs;
+    const takenUs = events.takenUs ?? this.#clock.nowUs();
     const claimed = await this.#claim(events.minuteUs, deadlineMs);
     // Without a claim nothing of the flush was sent; the next flush into this minute claims again.
     if (claimed.outcome !== "done") {
@@ -100,14 +117,21 @@ export class FlushSequence {
     const clampedBefore = this.#totals.lagsClamped;
     const counts = this.#totals.add(events.createdUs, events.receivedUs, this.#clock.nowUs());
     const lagsClamped = this.#totals.lagsClamped - clampedBefore;
-    const { createdUs, receivedUs } = events;
+    const { createdUs, receivedUs } = this.#options.keep === "summary" ? NO_EVENTS : events;
     const flush = { ...partition, firstSeq, createdUs, receivedUs, counts, writtenAtUs: this.#nextWriteUs() };
-    const result = await this.#retry("flush", deadlineMs, () => this.#store.write(flush));
-    if (result.outcome === "done") return { outcome: "stored", tries: result.tries, lagsClamped };
+    const ageMs = () => (this.#clock.nowUs() - takenUs) / 1_000;
+    const result = await this.#retry("flush", deadlineMs, async () => {
+      // A machine that slept comes back into a minute that others may have settled without it.
+      if (ageMs() > this.#flushAgeMaxMs) throw new Reto3Error("STORE_REFUSED", "too old: this machine's clock jumped");
+      await this.#store.write(flush);
+    });
+    const inTime = ageMs() <= this.#flushAgeMaxMs + LAST_ATTEMPT_MAX_MS;
+    if (result.outcome === "done" && inTime) return { outcome: "stored", tries: result.tries, lagsClamped };
     // Given up. If it surely left nothing behind, the partition ends before it; else nobody here knows where it ends.
-    this.#retire(result.mayHaveApplied ? null : firstSeq);
-    const outcome = result.mayHaveApplied ? "unknown" : "refused";
-    return { outcome, tries: result.tries, lagsClamped, error: result.error };
+    const mayHaveApplied = result.outcome === "done" || result.mayHaveApplied;
+    this.#retire(mayHaveApplied ? null : firstSeq);
+    const error = result.outcome === "done" ? new Reto3Error("STORE_UNKNOWN", "stored too late") : result.error;
+    return { outcome: mayHaveApplied ? "unknown" : "refused", tries: result.tries, lagsClamped, error };
   }
 
   /** Claims the next minute ahead when the current one is far gone, so that its first flush need not wait. */

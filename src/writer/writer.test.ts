@@ -215,6 +215,32 @@ describe("a writer", () => {
     expect(claims().map((claim) => claim.sealedEvents)).toEqual([2, null]);
   });
 
+  test("does not acknowledge a flush that a sleeping machine brought to its end too late", async () => {
+    const { store, script, flushes, claims } = scripted();
+    script.push({ afterMs: 50 });
+    const outcomes = add(writerOn(store), 2);
+    await pass(20);
+    // The monotonic clock stood still meanwhile; by then others may have settled the minute without this flush.
+    jest.setSystemTime(Date.now() + 40 * 60_000);
+    await pass(1_200);
+    expect([outcomes, flushes.length]).toEqual([["unknown", "unknown"], 1]);
+    expect(claims().map(({ sealedEvents }) => sealedEvents)).toEqual([null]);
+  });
+
+  test("does not send a flush again after the machine has slept", async () => {
+    const { store, script, flushes } = scripted();
+    script.push({ fail: "STORE_UNAVAILABLE", afterMs: 15 });
+    const writer = writerOn(store);
+    const outcomes = add(writer, 2);
+    await pass(15);
+    jest.setSystemTime(Date.now() + 40 * 60_000);
+    await pass(1_500);
+    expect([outcomes, flushes.length]).toEqual([["refused", "refused"], 1]);
+    const later = add(writer, 1);
+    await pass(1_500);
+    expect([later, await stored(store)]).toEqual([["stored"], 1]);
+  });
+
   test("refused after an attempt of unknown outcome is unknown", async () => {
     const { store, script } = scripted();
     script.push({ fail: "STORE_UNKNOWN" }, { fail: "STORE_REFUSED" });

@@ -159,6 +159,8 @@ export class Writer {
       minuteUs: batch.minuteUs,
       epoch: batch.epoch,
       takenMs: batch.takenMs,
+      // Times of another epoch do not compare with this one's.
+      ...(only && batch.epoch === this.#options.clock.epoch && { takenUs: only.receivedUs[0] ?? 0 }),
       createdUs: batch.chunks.length === 1 && only ? only.createdUs : batch.chunks.flatMap((chunk) => chunk.createdUs),
       receivedUs:
         batch.chunks.length === 1 && only ? only.receivedUs : batch.chunks.flatMap((chunk) => chunk.receivedUs),

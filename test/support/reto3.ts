@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startGuarded } from "../../scripts/cassandra/guarded-process.ts";
 
-const executable = join(import.meta.dir, "../../dist/reto3");
+export const executable = join(import.meta.dir, "../../dist/reto3");
 
 export interface Ended {
   code: number;

@@ -3,11 +3,11 @@ import { types } from "cassandra-driver";
 import { hasCassandra, testKeyspace, type TestKeyspace } from "../../../test/support/cassandra.ts";
 import { systemClock } from "../../clock.ts";
 import { Reto3Error } from "../../errors.ts";
-import { bucketStartUs, MINUTE_US } from "../../period.ts";
+import { bucketStartUs, HOUR_US, MINUTE_US } from "../../period.ts";
 import { FlushSequence } from "../../writer/sequence.ts";
 import { storeConformance } from "../conformance.ts";
 import { openStore } from "../open.ts";
-import type { Flush, Store } from "../store.ts";
+import type { Flush, Retention, Store } from "../store.ts";
 import { flushStatements } from "./flush.ts";
 import { parseCassandraUrl } from "./url.ts";
 
@@ -19,7 +19,8 @@ if (hasCassandra) {
   storeConformance(
     "cassandra",
     async () => ({
-      open: () => openStore(keyspace.address, { mode: "serve" }),
+      // The suite writes into the past.
+      open: () => openStore(keyspace.address, { mode: "serve", retention: { events: null, "10ms": null } }),
       dispose: async () => void (await keyspace[Symbol.asyncDispose]()),
     }),
     SCHEMA_MS,
@@ -134,6 +135,8 @@ describe.skipIf(!hasCassandra)("Cassandra", () => {
       counts_1s: [key[0], key[1], "lag_hist blob", key[2], key[3], key[4], ...partition].map(String),
       counts_1m: [key[0], key[1], "lag_hist blob", key[2], key[3], key[4], ...partition].map(String),
       claims: ["c0 minute bigint", "c1 writer uuid", "p0 hour bigint", "sealed_events int"],
+      merged_1s: ["c0 minute bigint", "cell blob", "p0 hour bigint"],
+      merged_1m: ["c0 minute bigint", "cell blob", "p0 day bigint"],
     });
     const tables = await keyspace.client.execute(
       "SELECT table_name, default_time_to_live, gc_grace_seconds FROM system_schema.tables WHERE keyspace_name = ?",
@@ -184,6 +187,109 @@ describe.skipIf(!hasCassandra)("Cassandra", () => {
     const error = await openFailure("cassandra://127.0.0.1:1/reto3");
     expect([error.code, error.hint]).toEqual(["STORE_OPEN", expect.stringContaining("check that Cassandra listens")]);
   });
+
+  test(
+    "lifetimes are changed by a later start, those that are named, and stay as they are by one that names none",
+    async () => {
+      await using fresh = testKeyspace();
+      const retentionAfter = async (retention?: Partial<Retention>) => {
+        const one = await openStore(fresh.address, { mode: "serve", ...(retention && { retention }) });
+        await one.close();
+        return one.info.retention;
+      };
+      const first = { events: 3_600, "10ms": 604_800, "1s": null, "1m": null, rawBytesMax: null };
+      expect(await retentionAfter()).toEqual(first);
+      const changed = { ...first, events: 86_400, "1s": 31_536_000 };
+      expect(await retentionAfter({ events: 86_400, "1s": 31_536_000 })).toEqual(changed);
+      expect(await retentionAfter()).toEqual(changed);
+      const { rows } = await fresh.client.execute(
+        "SELECT table_name, default_time_to_live, gc_grace_seconds, compaction FROM system_schema.tables WHERE keyspace_name = ?",
+        [fresh.keyspace],
+        { prepare: true },
+      );
+      const tables = new Map(rows.map((row) => [String(row.get("table_name")), row]));
+      const windowOf = (name: string) => tables.get(name)?.get("compaction").compaction_window_size;
+      // A day and the grace of three hours in 24 windows; a year in 24.
+      expect([windowOf("events"), windowOf("counts_1s"), windowOf("merged_1s")]).toEqual(["68", "21908", "21908"]);
+      expect(Number(tables.get("merged_1s")?.get("default_time_to_live"))).toBe(31_536_000);
+      for (const row of rows) expect(Number(row.get("gc_grace_seconds"))).toBeGreaterThanOrEqual(10_800);
+      expect(await retentionAfter({ "1s": null })).toEqual({ ...changed, "1s": null });
+    },
+    SCHEMA_MS,
+  );
+
+  test("a limit in bytes is refused with what to do instead", async () => {
+    const refused = await openStore(keyspace.address, { mode: "serve", retention: { rawBytesMax: 1 } }).catch(
+      (error: unknown) => error as Reto3Error,
+    );
+    expect(refused).toMatchObject({ code: "USAGE", hint: expect.stringContaining("--raw-ttl") });
+  });
+
+  test(
+    "raw events that have expired in great number are said to have expired: the node refuses to wade through them",
+    async () => {
+      await using fresh = testKeyspace();
+      const short = await openStore(fresh.address, { mode: "serve", retention: { events: 1 } });
+      const flushes = await flushesOf(...Array<number>(21).fill(5_000));
+      for (const flush of flushes) await short.write(flush);
+      const [first] = flushes;
+      if (!first) throw new Error("no flush");
+      const readAll = async () => {
+        let found = 0;
+        for await (const page of short.events(first)) found += page.length;
+        return found;
+      };
+      let answer: unknown;
+      // Some of them live for another moment.
+      do answer = await readAll().catch((error: unknown) => error);
+      while (typeof answer === "number" && answer > 0);
+      expect(answer).toMatchObject({ code: "EXPIRED", hint: expect.stringContaining("--source counts") });
+      await short.close();
+    },
+    SCHEMA_MS,
+  );
+
+  test(
+    "a keyspace of version 0.1.0 is read as it is, and serving it leaves what that version checks",
+    async () => {
+      await using old = testKeyspace();
+      await old.client.execute(
+        `CREATE KEYSPACE ${old.keyspace} WITH replication = {'class': 'NetworkTopologyStrategy', 'datacenter1': 1}`,
+      );
+      const counts = `minute bigint, writer uuid, bucket_us bigint, events int,
+        lag_sum_us bigint, lag_min_us bigint, lag_max_us bigint`;
+      const inPartition = "PRIMARY KEY ((minute, writer)";
+      for (const table of [
+        `events (minute bigint, writer uuid, seq int, created_us bigint, received_us bigint, ${inPartition}, seq))`,
+        `counts_10ms (${counts}, ${inPartition}, bucket_us))`,
+        `counts_1s (${counts}, lag_hist blob, ${inPartition}, bucket_us))`,
+        `counts_1m (${counts}, lag_hist blob, ${inPartition}, bucket_us))`,
+        "claims (hour bigint, minute bigint, writer uuid, sealed_events int, PRIMARY KEY ((hour), minute, writer))",
+      ]) {
+        await old.client.execute(`CREATE TABLE ${old.keyspace}.${table} WITH comment = 'reto3 schema 1'`);
+      }
+      const hour = Date.UTC(2026, 0, 1) * 1_000;
+      const reader = await openStore(old.address, { mode: "read" });
+      expect(reader.info.schema).toBe("1.0");
+      const merged = [];
+      for await (const page of reader.merged("1m", hour, hour + HOUR_US)) merged.push(...page);
+      expect(merged).toEqual([]);
+      await reader.close();
+      const server = await openStore(old.address, { mode: "serve" });
+      expect(server.info).toMatchObject({ schema: "1.1", retention: { events: null, "10ms": null } });
+      await server.close();
+      const { rows } = await old.client.execute(
+        "SELECT table_name, comment FROM system_schema.tables WHERE keyspace_name = ?",
+        [old.keyspace],
+        { prepare: true },
+      );
+      // 0.1.0 opens a keyspace whose tables of these names say just that; it looks at no others.
+      const ofOld = new Set(["claims", "counts_10ms", "counts_1m", "counts_1s", "events"]);
+      const comments = rows.filter((row) => ofOld.has(String(row.get("table_name")))).map((row) => row.get("comment"));
+      expect(comments).toEqual(Array(5).fill("reto3 schema 1"));
+    },
+    SCHEMA_MS,
+  );
 
   test(
     "two that start at the same time on an empty cluster both come up",

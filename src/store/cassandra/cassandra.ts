@@ -1,13 +1,26 @@
 // The Cassandra store: flushes as one mutation, claims, and reads by partition key. Never scans.
 // Tables: schema.ts. Connection: session.ts. What an error means: errors.ts.
 
-import { types, type Client } from "cassandra-driver";
-import { bucketStartUs, HOUR_US } from "../../period.ts";
-import type { Claim, CountRow, EventRow, OpenOptions, Store, StoreInfo } from "../store.ts";
-import { storeError } from "./errors.ts";
+import { types, type Client, type QueryOptions } from "cassandra-driver";
+import { bucketStartUs, DAY_US, HOUR_US, MINUTE_US, SECOND_US } from "../../period.ts";
+import { decodeMerged, encodeMerged } from "../merged-cell.ts";
+import type {
+  Claim,
+  ClaimCount,
+  CountRow,
+  EventRow,
+  MergedLevel,
+  MergedMinute,
+  OpenOptions,
+  ReadOptions,
+  Store,
+  StoreInfo,
+} from "../store.ts";
+import { expiredIfReadFailed, storeError } from "./errors.ts";
 import { flushStatements, uuidBytes } from "./flush.ts";
-import { ensureSchema } from "./schema.ts";
+import { ensureSchema, type SchemaState } from "./schema.ts";
 import { changeSchema, commitLogSyncs, connect, type CommitLogSync } from "./session.ts";
+import { sizesOf } from "./sizes.ts";
 import type { CassandraAddress } from "./url.ts";
 
 /** Hours of claims that are asked for at once; a long range is mostly empty hours. */
@@ -15,17 +28,31 @@ const HOURS_AT_ONCE = 24;
 
 const CLOCK_QUESTIONS = 8;
 
+/**
+ * A hint lives three hours at most (gc_grace_seconds of our tables: schema.ts), and a flush is tried for ten minutes and a
+ * half: after four hours nothing of a writer that has died can reach a replica any more.
+ */
+const SETTLE_AFTER_MS = 4 * 3_600_000;
+
+/** The partitions of merged minutes, and how many of these come in a page: a minute of seconds has some 10 kB. */
+const MERGED: Record<MergedLevel, { key: string; partitionUs: number; pageRows: number }> = {
+  "1s": { key: "hour", partitionUs: HOUR_US, pageRows: 60 },
+  "1m": { key: "day", partitionUs: DAY_US, pageRows: 1_440 },
+};
+
 /** Opens the store at `address`. Throws STORE_OPEN with a hint when it cannot be used. */
 export async function openCassandra(asked: CassandraAddress, options: OpenOptions): Promise<Store> {
   const scratch = options.mode === "scratch";
   const address = scratch ? scratchOf(asked) : asked;
   const client = await connect(address);
   try {
-    const rf = await ensureSchema(client, address, options.mode !== "read");
-    const info = describe(address, rf, await commitLogSyncs(client, address.datacenter));
+    const [schema, syncs] = await Promise.all([
+      ensureSchema(client, address, options),
+      commitLogSyncs(client, address.datacenter),
+    ]);
     return {
-      info,
-      ...operations(client, address.keyspace),
+      info: describe(address, schema, syncs),
+      ...operations(client, address.keyspace, schema),
       async close() {
         try {
           if (scratch) await changeSchema(client, `DROP KEYSPACE IF EXISTS ${address.keyspace}`);
@@ -48,7 +75,8 @@ function scratchOf(address: CassandraAddress): CassandraAddress {
   return { ...address, keyspace, location: address.location.replace(`/${address.keyspace}?`, `/${keyspace}?`) };
 }
 
-function describe(address: CassandraAddress, rf: number, syncs: readonly CommitLogSync[]): StoreInfo {
+function describe(address: CassandraAddress, schema: SchemaState, syncs: readonly CommitLogSync[]): StoreInfo {
+  const { rf, retention, hasMerged } = schema;
   const quorum = Math.floor(rf / 2) + 1;
   const replicas =
     rf === 1 ? "in the commit log of its one replica" : `in the commit logs of ${quorum} of ${rf} replicas`;
@@ -59,6 +87,9 @@ function describe(address: CassandraAddress, rf: number, syncs: readonly CommitL
   const down = syncs.filter(({ mode }) => mode === "down");
   return {
     location: address.location,
+    schema: hasMerged ? "1.1" : "1.0",
+    retention,
+    settleAfterMs: SETTLE_AFTER_MS,
     durability:
       unsynced.length === 0
         ? `${replicas}, synced (commitlog_sync: ${modes}); it survives ${survives}`
@@ -74,7 +105,7 @@ function describe(address: CassandraAddress, rf: number, syncs: readonly CommitL
   };
 }
 
-function operations(client: Client, keyspace: string): Omit<Store, "info" | "close"> {
+function operations(client: Client, keyspace: string, schema: SchemaState): Omit<Store, "info" | "close"> {
   const statements = flushStatements(keyspace);
   const countColumns = "bucket_us, events, lag_sum_us, lag_min_us, lag_max_us";
   const cql = {
@@ -85,6 +116,9 @@ function operations(client: Client, keyspace: string): Omit<Store, "info" | "clo
     "1s": `SELECT ${countColumns}, lag_hist FROM ${keyspace}.counts_1s ${inPartition} AND bucket_us >= ? AND bucket_us < ?`,
     "1m": `SELECT ${countColumns}, lag_hist FROM ${keyspace}.counts_1m ${inPartition} AND bucket_us >= ? AND bucket_us < ?`,
     events: `SELECT seq, created_us, received_us FROM ${keyspace}.events ${inPartition}`,
+    claimCounts: `SELECT minute, count(*) AS claims, count(sealed_events) AS sealed FROM ${keyspace}.claims
+ WHERE hour = ? AND minute >= ? AND minute < ? GROUP BY hour, minute`,
+    claimedHours: `SELECT DISTINCT hour FROM ${keyspace}.claims`,
   };
   const execute = (text: string, params: unknown[], timestampUs?: number) =>
     client
@@ -94,11 +128,11 @@ function operations(client: Client, keyspace: string): Omit<Store, "info" | "clo
       });
 
   /** All rows of a query, page by page. */
-  async function* pages(text: string, params: unknown[]): AsyncGenerator<types.Row[]> {
+  async function* pages(text: string, params: unknown[], options: QueryOptions = {}): AsyncGenerator<types.Row[]> {
     let pageState: string | undefined;
     do {
       const page = await client
-        .execute(text, params, pageState === undefined ? {} : { pageState })
+        .execute(text, params, pageState === undefined ? options : { ...options, pageState })
         .catch((error: unknown) => {
           throw storeError(error);
         });
@@ -107,10 +141,26 @@ function operations(client: Client, keyspace: string): Omit<Store, "info" | "clo
     } while (pageState);
   }
 
-  async function claimsOfHour(hourUs: number, fromUs: number, toUs: number): Promise<Claim[]> {
-    const claims: Claim[] = [];
-    for await (const rows of pages(cql.claims, [hourUs, fromUs, toUs])) claims.push(...rows.map(claimOf));
-    return claims;
+  async function rowsOf(text: string, params: unknown[], options: QueryOptions = {}): Promise<types.Row[]> {
+    const rows: types.Row[] = [];
+    for await (const page of pages(text, params, options)) rows.push(...page);
+    return rows;
+  }
+
+  /** `read` for the hours of a range, a day of them side by side. */
+  async function* byHours<T>(
+    fromUs: number,
+    toUs: number,
+    read: (hourUs: number) => Promise<T[]>,
+  ): AsyncGenerator<T[]> {
+    for (let hourUs = bucketStartUs(fromUs, HOUR_US); hourUs < toUs; hourUs += HOURS_AT_ONCE * HOUR_US) {
+      const hours = Array.from({ length: HOURS_AT_ONCE }, (_, at) => hourUs + at * HOUR_US).filter((at) => at < toUs);
+      yield (await Promise.all(hours.map(read))).flat();
+    }
+  }
+
+  async function claimedHours(): Promise<number[]> {
+    return (await rowsOf(cql.claimedHours, [])).map((row) => numberAt(row, "hour")).sort((a, b) => a - b);
   }
 
   return {
@@ -128,22 +178,52 @@ function operations(client: Client, keyspace: string): Omit<Store, "info" | "clo
     async seal({ minuteUs, writer }, events, writtenAtUs) {
       await execute(cql.seal, [bucketStartUs(minuteUs, HOUR_US), minuteUs, uuidBytes(writer), events], writtenAtUs);
     },
-    async *claims(fromUs, toUs) {
-      for (let hourUs = bucketStartUs(fromUs, HOUR_US); hourUs < toUs; hourUs += HOURS_AT_ONCE * HOUR_US) {
-        const hours = Array.from({ length: HOURS_AT_ONCE }, (_, at) => hourUs + at * HOUR_US).filter((at) => at < toUs);
-        const found = await Promise.all(hours.map((at) => claimsOfHour(at, fromUs, toUs)));
-        yield found.flat();
+    claims: (fromUs, toUs) =>
+      byHours(fromUs, toUs, async (hourUs) => (await rowsOf(cql.claims, [hourUs, fromUs, toUs])).map(claimOf)),
+    claimCounts: (fromUs, toUs) =>
+      byHours(fromUs, toUs, async (hourUs) =>
+        (await rowsOf(cql.claimCounts, [hourUs, fromUs, toUs])).map(claimCountOf),
+      ),
+    claimedHours,
+    async counts({ minuteUs, writer }, level, fromUs, toUs, options) {
+      const rows = await rowsOf(cql[level], [minuteUs, uuidBytes(writer), fromUs, toUs], reach(options));
+      return rows.map(countOf);
+    },
+    async *events({ minuteUs, writer }, options) {
+      try {
+        for await (const page of pages(cql.events, [minuteUs, uuidBytes(writer)], reach(options))) {
+          if (page.length > 0) yield page.map(eventOf);
+        }
+      } catch (error) {
+        throw expiredIfReadFailed(error);
       }
     },
-    async counts({ minuteUs, writer }, level, fromUs, toUs) {
-      const rows: CountRow[] = [];
-      for await (const page of pages(cql[level], [minuteUs, uuidBytes(writer), fromUs, toUs]))
-        rows.push(...page.map(countOf));
-      return rows;
+    async merge(level, minute, writtenAtUs) {
+      const { key, partitionUs } = MERGED[level];
+      const { minuteUs } = minute;
+      const lifetime = schema.retention[level];
+      // However late it is written, it goes when the rows go that it was made of.
+      const endsUs = minuteUs + MINUTE_US + (lifetime ?? 0) * SECOND_US;
+      const ttl = lifetime === null ? 0 : Math.ceil((endsUs - Date.now() * 1_000) / SECOND_US);
+      if (lifetime !== null && ttl <= 0) return;
+      const insert = `INSERT INTO ${keyspace}.merged_${level} (${key}, minute, cell) VALUES (?, ?, ?) USING TTL ?`;
+      const cell = Buffer.from(encodeMerged(minute));
+      await execute(insert, [bucketStartUs(minuteUs, partitionUs), minuteUs, cell, ttl], writtenAtUs);
     },
-    async *events({ minuteUs, writer }) {
-      for await (const page of pages(cql.events, [minuteUs, uuidBytes(writer)])) {
-        if (page.length > 0) yield page.map(eventOf);
+    async *merged(level, fromUs, toUs) {
+      if (!schema.hasMerged) return;
+      const { key, partitionUs, pageRows } = MERGED[level];
+      const select = `SELECT minute, cell FROM ${keyspace}.merged_${level} WHERE ${key} = ? AND minute >= ? AND minute < ?`;
+      for (let startUs = bucketStartUs(fromUs, partitionUs); startUs < toUs; startUs += partitionUs) {
+        for await (const page of pages(select, [startUs, fromUs, toUs], { fetchSize: pageRows }))
+          yield page.map(mergedOf);
+      }
+    },
+    async sizes() {
+      try {
+        return await sizesOf(client, keyspace, await claimedHours(), schema.retention);
+      } catch (error) {
+        throw storeError(error);
       }
     },
     async ping() {
@@ -165,6 +245,11 @@ function operations(client: Client, keyspace: string): Omit<Store, "info" | "clo
   };
 }
 
+/** At ALL, what one replica lacks is written to it before the answer (read_repair = 'BLOCKING', the default). */
+function reach(options: ReadOptions | undefined): QueryOptions {
+  return options?.all ? { consistency: types.consistencies.all } : {};
+}
+
 const inPartition = "WHERE minute = ? AND writer = ?";
 
 function numberAt(row: types.Row, column: string): number {
@@ -175,6 +260,14 @@ function numberAt(row: types.Row, column: string): number {
 function claimOf(row: types.Row): Claim {
   const sealed = row.get("sealed_events") as number | null;
   return { minuteUs: numberAt(row, "minute"), writer: String(row.get("writer")), sealedEvents: sealed };
+}
+
+function claimCountOf(row: types.Row): ClaimCount {
+  return { minuteUs: numberAt(row, "minute"), claims: numberAt(row, "claims"), sealed: numberAt(row, "sealed") };
+}
+
+function mergedOf(row: types.Row): MergedMinute {
+  return decodeMerged(numberAt(row, "minute"), row.get("cell") as Buffer);
 }
 
 function countOf(row: types.Row): CountRow {

@@ -25,6 +25,24 @@ export function storeError(error: unknown): Reto3Error {
   return new Reto3Error(codeOf(error), `Cassandra: ${describeError(error)}`, { cause: error });
 }
 
+/** As a number, which is what the driver's errors have. */
+const READ_FAILURE: number = codes.readFailure;
+
+/**
+ * Rows that have expired stay on the disk for gc_grace_seconds, and a replica that meets more than 100,000 of them in one
+ * partition (tombstone_failure_threshold) fails the read. Version 4 of the protocol does not say why it failed.
+ */
+export function expiredIfReadFailed(error: unknown): unknown {
+  if (!(error instanceof Reto3Error)) return error;
+  const { cause } = error;
+  if (!(cause instanceof driverErrors.ResponseError) || cause.code !== READ_FAILURE) return error;
+  const message = "Cassandra cannot read these raw events any more, as when too many of them have expired";
+  return new Reto3Error("EXPIRED", `${message}: ${cause.message}`, {
+    hint: "ask for what is kept: --source counts; the log of the node tells why it failed",
+    cause,
+  });
+}
+
 function codeOf(error: unknown): ErrorCode {
   if (error instanceof driverErrors.AuthenticationError) return "STORE_REFUSED";
   if (error instanceof driverErrors.ResponseError) {

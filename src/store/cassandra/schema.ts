@@ -1,14 +1,18 @@
-// The keyspace and the five tables, as other programs read them too (cqlsh). Creating them is safe to repeat.
-// What each table is for: src/store/store.ts.
+// The keyspace and its tables, as other programs read them too (cqlsh): created, checked, and their lifetimes changed.
+// All of it is safe to repeat. What each table is for: src/store/store.ts.
 
 import type { Client } from "cassandra-driver";
-import { COUNTS_10MS_TTL_SECONDS, RAW_TTL_SECONDS } from "../../config.ts";
+import { DEFAULT_RETENTION } from "../../config.ts";
 import { Reto3Error } from "../../errors.ts";
+import type { OpenOptions, Retention } from "../store.ts";
 import { changeSchema } from "./session.ts";
 import type { CassandraAddress } from "./url.ts";
 
+/** In the comment of each table. Another number before the dot: not ours to touch. Version 0.1.0 wants just this text. */
 const SCHEMA = "reto3 schema 1";
-const TABLES = ["events", "counts_10ms", "counts_1s", "counts_1m", "claims"];
+
+/** In the comment of the tables that came later; a store without them is read and written all the same. */
+const SCHEMA_MERGED = "reto3 schema 1.1";
 
 /**
  * Never less on any table: a mutation's hint lives no longer than the smallest gc_grace_seconds among its tables
@@ -16,44 +20,124 @@ const TABLES = ["events", "counts_10ms", "counts_1s", "counts_1m", "claims"];
  */
 const GC_GRACE_SECONDS = 10_800;
 
+/** Expired rows stay on the disk for the grace period too; 20 to 30 windows in that time is the advice of the TWCS documentation. */
+const WINDOWS = 24;
+
 const LZ = "compression = {'class': 'ZstdCompressor', 'chunk_length_in_kb': 64}";
 const COUNTS = `minute bigint, writer uuid, bucket_us bigint, events int,
   lag_sum_us bigint, lag_min_us bigint, lag_max_us bigint`;
 
-/** Whole windows expire as whole files; 20 to 30 windows in a lifetime is the advice of the TWCS documentation. */
-function expiring(ttlSeconds: number, windowMinutes: number): string {
-  return `default_time_to_live = ${ttlSeconds} AND gc_grace_seconds = ${GC_GRACE_SECONDS} AND compaction = {
-  'class': 'TimeWindowCompactionStrategy', 'compaction_window_unit': 'MINUTES', 'compaction_window_size': ${windowMinutes}}`;
+/** A question that is asked once is not worth the round trip that prepares it. */
+const ONCE = { prepare: false };
+
+interface TableDefinition {
+  columns: string;
+  comment: string;
+  /** The entry of Retention that its rows live by; null: for good, whatever happens. */
+  lifetime: "events" | "10ms" | "1s" | "1m" | null;
 }
 
-function createTables(keyspace: string): string[] {
-  const table = (name: string, columns: string, options: string) =>
-    `CREATE TABLE IF NOT EXISTS ${keyspace}.${name} (${columns}) WITH comment = '${SCHEMA}' AND ${options}`;
-  return [
-    table(
-      "events",
-      `minute bigint, writer uuid, seq int, created_us bigint, received_us bigint, PRIMARY KEY ((minute, writer), seq)`,
-      `${LZ} AND ${expiring(RAW_TTL_SECONDS, 3)}`,
-    ),
-    table(
-      "counts_10ms",
-      `${COUNTS}, PRIMARY KEY ((minute, writer), bucket_us)`,
-      `${LZ} AND ${expiring(COUNTS_10MS_TTL_SECONDS, 360)}`,
-    ),
-    table("counts_1s", `${COUNTS}, lag_hist blob, PRIMARY KEY ((minute, writer), bucket_us)`, LZ),
-    table("counts_1m", `${COUNTS}, lag_hist blob, PRIMARY KEY ((minute, writer), bucket_us)`, LZ),
-    table(
-      "claims",
-      `hour bigint, minute bigint, writer uuid, sealed_events int, PRIMARY KEY ((hour), minute, writer)`,
-      LZ,
-    ),
-  ];
+const TABLES: Record<string, TableDefinition> = {
+  events: {
+    columns: `minute bigint, writer uuid, seq int, created_us bigint, received_us bigint, PRIMARY KEY ((minute, writer), seq)`,
+    comment: SCHEMA,
+    lifetime: "events",
+  },
+  counts_10ms: {
+    columns: `${COUNTS}, PRIMARY KEY ((minute, writer), bucket_us)`,
+    comment: SCHEMA,
+    lifetime: "10ms",
+  },
+  counts_1s: {
+    columns: `${COUNTS}, lag_hist blob, PRIMARY KEY ((minute, writer), bucket_us)`,
+    comment: SCHEMA,
+    lifetime: "1s",
+  },
+  counts_1m: {
+    columns: `${COUNTS}, lag_hist blob, PRIMARY KEY ((minute, writer), bucket_us)`,
+    comment: SCHEMA,
+    lifetime: "1m",
+  },
+  claims: {
+    columns: `hour bigint, minute bigint, writer uuid, sealed_events int, PRIMARY KEY ((hour), minute, writer)`,
+    comment: SCHEMA,
+    lifetime: null,
+  },
+  merged_1s: {
+    columns: `hour bigint, minute bigint, cell blob, PRIMARY KEY ((hour), minute)`,
+    comment: SCHEMA_MERGED,
+    lifetime: "1s",
+  },
+  merged_1m: {
+    columns: `day bigint, minute bigint, cell blob, PRIMARY KEY ((day), minute)`,
+    comment: SCHEMA_MERGED,
+    lifetime: "1m",
+  },
+};
+
+/** What the keyspace is like. */
+export interface SchemaState {
+  rf: number;
+  retention: Retention;
+  /** False in a store of 0.1.0 that no later version has served yet. */
+  hasMerged: boolean;
+}
+
+/**
+ * Makes sure that keyspace and tables are there and are ours. `serve` and `scratch` create all that is missing, `write`
+ * what came after 0.1.0, `read` nothing. `serve` gives the tables the lifetimes that `options` name.
+ */
+export async function ensureSchema(
+  client: Client,
+  address: CassandraAddress,
+  options: Pick<OpenOptions, "mode" | "retention">,
+): Promise<SchemaState> {
+  const { keyspace, location } = address;
+  const creates = options.mode === "serve" || options.mode === "scratch";
+  let [rf, tables] = await Promise.all([replicationOf(client, address), tablesOf(client, address)]);
+  if (rf === undefined && creates) {
+    const wanted = address.rf ?? 1;
+    await changeSchema(
+      client,
+      `CREATE KEYSPACE IF NOT EXISTS ${keyspace} WITH replication = {'class': 'NetworkTopologyStrategy', '${address.datacenter}': ${wanted}}`,
+    );
+    rf = (await replicationOf(client, address)) ?? wanted;
+  }
+  if (rf === undefined) throw missing(location, "there is no such keyspace");
+  if (address.rf !== undefined && address.rf !== rf) {
+    throw new Reto3Error("STORE_OPEN", `store ${location}: rf is ${address.rf}, but the keyspace has ${rf}`, {
+      hint: `leave rf out, or: ALTER KEYSPACE ${keyspace} ..., then nodetool repair, then start again`,
+    });
+  }
+  const wanted = Object.entries(TABLES).filter(([name, { comment }]) => {
+    return !tables.has(name) && (creates || (options.mode === "write" && comment !== SCHEMA));
+  });
+  for (const [name, table] of wanted) await changeSchema(client, createTable(keyspace, name, table, tables));
+  if (wanted.length > 0) tables = await tablesOf(client, address);
+  const absent = Object.keys(TABLES).filter((name) => TABLES[name]?.comment === SCHEMA && !tables.has(name));
+  if (absent.length > 0) throw missing(location, `it has no table ${absent.join(", ")}`);
+  if (options.mode === "serve" && options.retention) {
+    await changeLifetimes(client, address, tables, options.retention);
+    tables = await tablesOf(client, address);
+  }
+  const lifetimeOf = (name: string) => tables.get(name) || null;
+  return {
+    rf,
+    retention: {
+      events: lifetimeOf("events"),
+      "10ms": lifetimeOf("counts_10ms"),
+      "1s": lifetimeOf("counts_1s"),
+      "1m": lifetimeOf("counts_1m"),
+      rawBytesMax: null,
+    },
+    hasMerged: tables.has("merged_1s") && tables.has("merged_1m"),
+  };
 }
 
 /** Replicas per row in the address's data centre; undefined where the keyspace is missing. */
 async function replicationOf(client: Client, address: CassandraAddress): Promise<number | undefined> {
   const cql = "SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = ?";
-  const row = (await client.execute(cql, [address.keyspace])).first();
+  const row = (await client.execute(cql, [address.keyspace], ONCE)).first();
   if (!row) return undefined;
   const replication = row.get("replication") as Record<string, string>;
   const replicas = Number(replication[address.datacenter] ?? Number.NaN);
@@ -65,45 +149,67 @@ async function replicationOf(client: Client, address: CassandraAddress): Promise
   );
 }
 
-/** Makes sure that keyspace and tables are there and are ours; creates what is missing if `create`. Returns the rf in force. */
-export async function ensureSchema(client: Client, address: CassandraAddress, create: boolean): Promise<number> {
-  const { keyspace, datacenter, location } = address;
-  let rf = await replicationOf(client, address);
-  if (rf === undefined && create) {
-    const wanted = address.rf ?? 1;
-    await changeSchema(
-      client,
-      `CREATE KEYSPACE IF NOT EXISTS ${keyspace} WITH replication = {'class': 'NetworkTopologyStrategy', '${datacenter}': ${wanted}}`,
-    );
-    rf = (await replicationOf(client, address)) ?? wanted;
+/** Our tables that are there, each with its rows' time to live in seconds (0: for good); throws STORE_OPEN for one that is not of this version. */
+async function tablesOf(client: Client, { keyspace, location }: CassandraAddress): Promise<Map<string, number>> {
+  const cql = "SELECT table_name, comment, default_time_to_live FROM system_schema.tables WHERE keyspace_name = ?";
+  const found = new Map<string, number>();
+  for (const row of (await client.execute(cql, [keyspace], ONCE)).rows) {
+    const name = String(row.get("table_name"));
+    if (!Object.hasOwn(TABLES, name)) continue;
+    const comment = String(row.get("comment"));
+    if (comment !== SCHEMA && !comment.startsWith(`${SCHEMA}.`)) {
+      throw new Reto3Error(
+        "STORE_OPEN",
+        `store ${location}: the table ${name} says ${JSON.stringify(comment)}, want '${SCHEMA}'`,
+        { hint: "use the reto3 that made it, or name another keyspace" },
+      );
+    }
+    found.set(name, Number(row.get("default_time_to_live")));
   }
-  if (rf === undefined) throw missing(location, "there is no such keyspace");
-  if (address.rf !== undefined && address.rf !== rf) {
-    throw new Reto3Error("STORE_OPEN", `store ${location}: rf is ${address.rf}, but the keyspace has ${rf}`, {
-      hint: `leave rf out, or: ALTER KEYSPACE ${keyspace} ..., then nodetool repair, then start again`,
-    });
-  }
-  if (create && (await missingTables(client, address)).length > 0) {
-    for (const cql of createTables(keyspace)) await changeSchema(client, cql);
-  }
-  const absent = await missingTables(client, address);
-  if (absent.length > 0) throw missing(location, `it has no table ${absent.join(", ")}`);
-  return rf;
+  return found;
 }
 
-/** The tables that are not there; throws STORE_OPEN for one that is there but not of this version. */
-async function missingTables(client: Client, { keyspace, location }: CassandraAddress): Promise<string[]> {
-  const cql = "SELECT table_name, comment FROM system_schema.tables WHERE keyspace_name = ?";
-  const found = (await client.execute(cql, [keyspace])).rows;
-  const foreign = found.find((row) => TABLES.includes(String(row.get("table_name"))) && row.get("comment") !== SCHEMA);
-  if (foreign) {
+function createTable(keyspace: string, name: string, table: TableDefinition, tables: Map<string, number>): string {
+  const { columns, comment, lifetime } = table;
+  // A table that comes later lives as long as the one that it goes with.
+  const sister = lifetime === null ? undefined : tables.get(`counts_${lifetime}`);
+  const seconds = lifetime === null ? null : sister === undefined ? DEFAULT_RETENTION[lifetime] : sister || null;
+  const expiry = seconds === null ? `gc_grace_seconds = ${GC_GRACE_SECONDS}` : expiring(seconds);
+  return `CREATE TABLE IF NOT EXISTS ${keyspace}.${name} (${columns}) WITH comment = '${comment}' AND ${LZ} AND ${expiry}`;
+}
+
+/** Whole windows expire as whole files. The check for such files runs every ten minutes unless a window is shorter. */
+function expiring(seconds: number): string {
+  const windowMinutes = Math.max(1, Math.round((seconds + GC_GRACE_SECONDS) / WINDOWS / 60));
+  return `default_time_to_live = ${seconds} AND gc_grace_seconds = ${GC_GRACE_SECONDS} AND compaction = {
+  'class': 'TimeWindowCompactionStrategy', 'compaction_window_unit': 'MINUTES', 'compaction_window_size': ${windowMinutes},
+  'expired_sstable_check_frequency_seconds': ${Math.min(600, windowMinutes * 60)}}`;
+}
+
+const KEPT = `default_time_to_live = 0 AND gc_grace_seconds = ${GC_GRACE_SECONDS} AND compaction = {'class': 'SizeTieredCompactionStrategy'}`;
+
+/**
+ * Alters the tables whose lifetime is to be another one. Rows that are there keep the time to live that they were written
+ * with: nothing goes earlier than was promised when it came.
+ */
+async function changeLifetimes(
+  client: Client,
+  { keyspace, location }: CassandraAddress,
+  tables: Map<string, number>,
+  wanted: Partial<Retention>,
+): Promise<void> {
+  if (typeof wanted.rawBytesMax === "number") {
     throw new Reto3Error(
-      "STORE_OPEN",
-      `store ${location}: the table ${String(foreign.get("table_name"))} is not of '${SCHEMA}'`,
-      { hint: "use the reto3 that made it, or name another keyspace" },
+      "USAGE",
+      `store ${location}: it has no limit in bytes; Cassandra expires raw events by age alone`,
+      { hint: "use --raw-ttl: docs/adr/0006 has the bytes that a lifetime takes" },
     );
   }
-  return TABLES.filter((name) => !found.some((row) => row.get("table_name") === name));
+  for (const [name, { lifetime }] of Object.entries(TABLES)) {
+    const seconds = lifetime === null ? undefined : wanted[lifetime];
+    if (seconds === undefined || (seconds ?? 0) === tables.get(name)) continue;
+    await changeSchema(client, `ALTER TABLE ${keyspace}.${name} WITH ${seconds === null ? KEPT : expiring(seconds)}`);
+  }
 }
 
 function missing(location: string, problem: string): Reto3Error {

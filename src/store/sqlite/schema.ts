@@ -1,12 +1,20 @@
 // The embedded store's file: its tables, its version, and how a file is recognised as one of ours.
 // May touch a database handle; knows nothing of flushes.
+//
+//     user_version         the major version: another one is refused
+//     'schema_minor'       the minor version, a setting: a higher one only has tables that we do not know.
+//                          0.1.0 wrote no settings; its files are 1.0, and it goes on working beside us on a 1.1.
 
 import type { Database } from "bun:sqlite";
+import { DEFAULT_RETENTION } from "../../config.ts";
 import { Reto3Error } from "../../errors.ts";
+import type { OpenOptions } from "../store.ts";
+import { writeRetention } from "./settings.ts";
 
 /** "RTO3" in SQLite's header field for the application's own number. */
 const APPLICATION_ID = 0x52_54_4f_33;
-const SCHEMA_VERSION = 1;
+export const SCHEMA_MAJOR = 1;
+const SCHEMA_MINOR = 1;
 
 /** The writer's UUID is stored once; the rows carry a small number. Times are microseconds since 1970 UTC. */
 const TABLES = `
@@ -31,43 +39,65 @@ const TABLES = `
     hour INTEGER NOT NULL, minute INTEGER NOT NULL, writer INTEGER NOT NULL, sealed_events INTEGER,
     PRIMARY KEY (hour, minute, writer)) STRICT, WITHOUT ROWID;
   PRAGMA application_id = ${APPLICATION_ID};
-  PRAGMA user_version = ${SCHEMA_VERSION};
+  PRAGMA user_version = ${SCHEMA_MAJOR};
 `;
 
-/** Creates the tables in an empty file (if `create`); throws STORE_OPEN for a file that is not ours or of another version. */
-export function ensureSchema(db: Database, location: string, create: boolean): void {
-  const check = () => {
-    if (numberOf(db, "SELECT count(*) AS value FROM sqlite_schema") === 0) return "empty" as const;
-    if (numberOf(db, "PRAGMA application_id") !== APPLICATION_ID) {
-      throw new Reto3Error("STORE_OPEN", `store ${location}: this is a SQLite database, but not one of reto3's`, {
-        hint: "name another file: --store sqlite:OTHER.db",
-      });
-    }
-    const version = numberOf(db, "PRAGMA user_version");
-    if (version !== SCHEMA_VERSION) {
-      throw new Reto3Error(
-        "STORE_OPEN",
-        `store ${location}: its schema has version ${version}, want ${SCHEMA_VERSION}`,
-        {
-          hint: "use the reto3 that wrote it, or name another file",
-        },
-      );
-    }
-    return "ours" as const;
-  };
-  if (check() === "ours") return;
-  if (!create) {
+/** What minor version 1 adds. A cell is as merged-cell.ts says; a setting is null where it means "for good". */
+const TABLES_OF_MINOR_1 = `
+  CREATE TABLE IF NOT EXISTS merged_1s (
+    minute INTEGER PRIMARY KEY, written_at_us INTEGER NOT NULL, cell BLOB NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS merged_1m (
+    minute INTEGER PRIMARY KEY, written_at_us INTEGER NOT NULL, cell BLOB NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value INTEGER) STRICT;
+  INSERT OR REPLACE INTO settings VALUES ('schema_minor', ${SCHEMA_MINOR});
+`;
+
+/**
+ * Makes the file one of this version, unless `mode` says that nothing may change, and returns its minor version. Throws
+ * STORE_OPEN for a file that is not ours, of another major version, or empty where the store must exist.
+ */
+export function ensureSchema(db: Database, location: string, mode: OpenOptions["mode"]): number {
+  const found = minorOf(db, location);
+  if (found === null && (mode === "read" || mode === "write")) {
     throw new Reto3Error("STORE_OPEN", `store ${location}: the file is empty`, {
       hint: `start 'reto3 serve --store ${location}' first`,
     });
   }
-  // Another process may create the tables at the same time: look again under the lock.
+  if (mode === "read" || (found ?? -1) >= SCHEMA_MINOR) return found ?? 0;
+  // Another process may add the tables at the same time: look again under the lock.
   db.transaction(() => {
-    if (check() === "empty") db.run(TABLES);
+    const minor = minorOf(db, location);
+    if (minor === null) db.run(TABLES);
+    if ((minor ?? -1) < SCHEMA_MINOR) db.run(TABLES_OF_MINOR_1);
+    if (minor === null && mode === "serve") writeRetention(db, DEFAULT_RETENTION);
   }).immediate();
+  return minorOf(db, location) ?? 0;
+}
+
+/** Null for an empty file. */
+function minorOf(db: Database, location: string): number | null {
+  if (numberOf(db, "SELECT count(*) FROM sqlite_schema") === 0) return null;
+  if (numberOf(db, "PRAGMA application_id") !== APPLICATION_ID) {
+    throw new Reto3Error("STORE_OPEN", `store ${location}: this is a SQLite database, but not one of reto3's`, {
+      hint: "name another file: --store sqlite:OTHER.db",
+    });
+  }
+  const major = numberOf(db, "PRAGMA user_version");
+  if (major !== SCHEMA_MAJOR) {
+    throw new Reto3Error("STORE_OPEN", `store ${location}: its schema has version ${major}, want ${SCHEMA_MAJOR}`, {
+      hint: "use the reto3 that wrote it, or name another file",
+    });
+  }
+  if (!hasTable(db, "settings")) return 0;
+  return numberOf(db, "SELECT value FROM settings WHERE name = 'schema_minor'");
+}
+
+export function hasTable(db: Database, name: string): boolean {
+  using statement = db.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?");
+  return statement.get(name) !== null;
 }
 
 function numberOf(db: Database, sql: string): number {
-  const row = db.query<Record<string, number>, []>(sql).get();
-  return Object.values(row ?? {})[0] ?? 0;
+  using statement = db.prepare<Record<string, number>, []>(sql);
+  return Object.values(statement.get() ?? {})[0] ?? 0;
 }

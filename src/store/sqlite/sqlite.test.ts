@@ -5,17 +5,20 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Reto3Error } from "../../errors.ts";
 import { storeConformance } from "../conformance.ts";
+import { KEPT_FOR_GOOD } from "./settings.ts";
 import { openSqlite } from "./sqlite.ts";
+import type { OpenOptions } from "../store.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "reto3-sqlite-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 storeConformance("sqlite", async () => {
   const file = join(folder, "conformance.db");
-  return { open: async () => openSqlite(file, { mode: "serve" }) };
+  // Its events are of 2024; with the defaults they would be gone within a second.
+  return { open: async () => openSqlite(file, { mode: "serve", retention: KEPT_FOR_GOOD }) };
 });
 
-function openError(file: string, mode: "serve" | "read" = "serve"): Reto3Error {
+function openError(file: string, mode: OpenOptions["mode"] = "serve"): Reto3Error {
   try {
     void openSqlite(file, { mode }).close();
   } catch (error) {
@@ -25,11 +28,15 @@ function openError(file: string, mode: "serve" | "read" = "serve"): Reto3Error {
 }
 
 describe("a SQLite file", () => {
-  test("that is not there is not made by a reader", () => {
-    const file = join(folder, "absent.db");
-    expect(openError(file, "read").message).toContain("there is no such file");
-    expect(existsSync(file)).toBe(false);
-  });
+  for (const mode of ["read", "write"] as const) {
+    test(`that is not there is not made by mode ${mode}, nor is an empty one taken for a store`, () => {
+      const file = join(folder, `absent-${mode}.db`);
+      expect(openError(file, mode).message).toContain("there is no such file");
+      expect(existsSync(file)).toBe(false);
+      writeFileSync(file, "");
+      expect(openError(file, mode).message).toContain("the file is empty");
+    });
+  }
 
   test("of another program is refused and left as it is", () => {
     const file = join(folder, "foreign.db");
@@ -48,6 +55,17 @@ describe("a SQLite file", () => {
     db.run("PRAGMA user_version = 99");
     db.close();
     expect(openError(file).message).toContain("version 99, want 1");
+  });
+
+  test("of a higher minor version is taken, and keeps it", async () => {
+    const file = join(folder, "minor.db");
+    await openSqlite(file, { mode: "serve" }).close();
+    const db = new Database(file);
+    db.run("UPDATE settings SET value = 7 WHERE name = 'schema_minor'");
+    db.close();
+    const store = openSqlite(file, { mode: "serve" });
+    await store.close();
+    expect(store.info.schema).toBe("1.7");
   });
 
   test("that is no database at all is refused with a hint", () => {

@@ -1,0 +1,75 @@
+// Fills a store with what months of several writers leave behind: counts and sealed claims, no raw events.
+//
+//   bun bench/ranges/generate.ts STORE --days 30 --seconds-days 1 --writers 20 --to 2026-11-01
+//
+// 5,000 events/s shared by the writers; 1 s counts for the last --seconds-days only. A writer lives for an hour.
+
+import { parseArgs } from "node:util";
+import { Histogram } from "../../src/histogram.ts";
+import { DAY_US, HOUR_US, MINUTE_US, SECOND_US } from "../../src/period.ts";
+import { openStore } from "../../src/store/open.ts";
+import type { CountRow, Store } from "../../src/store/store.ts";
+import { parseInstantUs } from "../../src/units.ts";
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    days: { type: "string", default: "30" },
+    "seconds-days": { type: "string", default: "1" },
+    writers: { type: "string", default: "20" },
+    to: { type: "string", default: "2026-11-01" },
+  },
+});
+const EVENTS_PER_SEC = 5_000;
+const PARTITIONS_AT_ONCE = 128;
+
+const writers = Number(values.writers);
+const toUs = parseInstantUs(values.to) ?? Number.NaN;
+const fromUs = toUs - Number(values.days) * DAY_US;
+const secondsFromUs = toUs - Number(values["seconds-days"]) * DAY_US;
+const perSecond = Math.round(EVENTS_PER_SEC / writers);
+const secondLags = Array.from({ length: 32 }, () => lagsOf(perSecond));
+const minuteLags = Array.from({ length: 32 }, () => lagsOf(perSecond * 60));
+
+const store = await openStore(positionals[0] ?? "", { mode: "serve" });
+const started = performance.now();
+let partitions = 0;
+for (let hourUs = fromUs; hourUs < toUs; hourUs += HOUR_US) {
+  const ids = Array.from({ length: writers }, () => Bun.randomUUIDv7());
+  const wanted = Array.from({ length: 60 }, (_, at) => hourUs + at * MINUTE_US).flatMap((minuteUs) =>
+    ids.map((writer) => ({ minuteUs, writer })),
+  );
+  const queue = wanted.values();
+  const work = async () => {
+    for (const partition of queue) await fill(store, partition);
+  };
+  await Promise.all(Array.from({ length: PARTITIONS_AT_ONCE }, work));
+  partitions += wanted.length;
+}
+console.error(`${partitions} partitions in ${((performance.now() - started) / 1_000).toFixed(0)} s`);
+await store.close();
+
+async function fill(into: Store, { minuteUs, writer }: { minuteUs: number; writer: string }): Promise<void> {
+  const seconds = minuteUs < secondsFromUs ? 0 : 60;
+  const counts = {
+    "10ms": [],
+    "1s": Array.from({ length: seconds }, (_, at) => row(minuteUs + at * SECOND_US, perSecond, secondLags)),
+    "1m": [row(minuteUs, perSecond * 60, minuteLags)],
+  };
+  const writtenAtUs = minuteUs + MINUTE_US;
+  const flush = { minuteUs, writer, firstSeq: 0, createdUs: [], receivedUs: [], counts, writtenAtUs };
+  await into.write(flush);
+  await into.seal({ minuteUs, writer }, perSecond * 60, writtenAtUs);
+}
+
+function row(bucketUs: number, events: number, lags: readonly Uint8Array[]): CountRow {
+  const lagHist = lags[Math.floor(Math.random() * lags.length)] ?? new Uint8Array();
+  return { bucketUs, events, lagSumUs: events * 8_000, lagMinUs: 1_000, lagMaxUs: 40_000, lagHist };
+}
+
+/** Lags around 8 ms with a tail, as a server under load has them. */
+function lagsOf(events: number): Uint8Array {
+  const lags = new Histogram();
+  for (let at = 0; at < events; at++) lags.record(1_000 + Math.random() * 12_000 + (Math.random() < 0.02 ? 30_000 : 0));
+  return lags.encode();
+}

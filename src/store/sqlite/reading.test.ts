@@ -1,0 +1,102 @@
+import { Database } from "bun:sqlite";
+import { afterAll, describe, expect, test } from "bun:test";
+import { HOUR_US, MINUTE_US } from "../../period.ts";
+import { flushOf, LONG_AGO, temporaryFiles, WRITER } from "./fixtures.ts";
+import { KEPT_FOR_GOOD } from "./settings.ts";
+import { sizesOf } from "./sizes.ts";
+import { openSqlite } from "./sqlite.ts";
+import { Statements } from "./statements.ts";
+
+const files = temporaryFiles();
+afterAll(files.remove);
+
+describe("long answers of a SQLite store", () => {
+  test("are whole: claims counted over pages of hours with years between them", async () => {
+    const store = openSqlite(files.pathOf("claimed.db"), { mode: "serve" });
+    const hours = [0, 1, 2, 3, 4, 5, 6, 40, 41, 24 * 3_000, 24 * 3_000 + 1].map((hour) => LONG_AGO + hour * HOUR_US);
+    for (const hour of hours) {
+      for (const minute of [0, 59]) await store.claim({ minuteUs: hour + minute * MINUTE_US, writer: WRITER }, 1);
+      await store.seal({ minuteUs: hour, writer: Bun.randomUUIDv7() }, 1, 1);
+    }
+    expect(await store.claimedHours()).toEqual(hours);
+    const counted = [];
+    const last = hours.at(-1)!;
+    for await (const page of store.claimCounts(LONG_AGO + 59 * MINUTE_US, last + 59 * MINUTE_US)) counted.push(...page);
+    const all = hours.flatMap((hour) => [
+      { minuteUs: hour, claims: 2, sealed: 1 },
+      { minuteUs: hour + 59 * MINUTE_US, claims: 1, sealed: 0 },
+    ]);
+    expect(counted).toEqual(all.slice(1, -1));
+    await store.close();
+  });
+
+  test("are whole: merged minutes over several pages, none twice", async () => {
+    const store = openSqlite(files.pathOf("merged.db"), { mode: "serve" });
+    const minutes = Array.from({ length: 150 }, (_, at) => LONG_AGO + at * MINUTE_US);
+    for (const minuteUs of minutes) await store.merge("1s", { minuteUs, writers: [], writerCount: 0, rows: [] }, 1);
+    const found: number[] = [];
+    for await (const page of store.merged("1s", minutes[1]!, minutes[149]!)) {
+      found.push(...page.map(({ minuteUs }) => minuteUs));
+    }
+    expect(found).toEqual(minutes.slice(1, -1));
+    await store.close();
+  });
+
+  test("leave timers and sockets their turn between the pages", async () => {
+    const store = openSqlite(files.pathOf("turns.db"), { mode: "serve", retention: KEPT_FOR_GOOD });
+    const partition = { minuteUs: LONG_AGO, writer: WRITER };
+    await store.write(flushOf(partition, 15_001));
+    let turns = 0;
+    const timer = setInterval(() => turns++, 0);
+    const turnsAtPage: number[] = [];
+    for await (const _ of store.events(partition)) {
+      turnsAtPage.push(turns);
+      // So that the timer is due when the next page is asked for.
+      Bun.sleepSync(5);
+    }
+    clearInterval(timer);
+    expect([turnsAtPage.length, turnsAtPage[0]]).toEqual([4, 0]);
+    expect(turnsAtPage[3]).toBeGreaterThan(0);
+    await store.close();
+  });
+});
+
+describe("the sizes of a SQLite store", () => {
+  test("are rows and bytes of every table", async () => {
+    const store = openSqlite(files.pathOf("sizes.db"), { mode: "serve", retention: KEPT_FOR_GOOD });
+    await store.claim({ minuteUs: LONG_AGO, writer: WRITER }, 1);
+    await store.write(flushOf({ minuteUs: LONG_AGO, writer: WRITER }, 5_000));
+    const sizes = await store.sizes();
+    expect(sizes.map(({ name, rows }) => [name, rows])).toEqual([
+      ["events", 5_000],
+      ["counts_10ms", 1],
+      ["counts_1s", 1],
+      ["counts_1m", 1],
+      ["claims", 1],
+      ["merged_1s", 0],
+      ["merged_1m", 0],
+    ]);
+    for (const { bytes } of sizes) expect((bytes ?? 0) % 4_096).toBe(0);
+    expect(sizes[0]?.bytes).toBeGreaterThan(5_000 * 35);
+    await store.close();
+  });
+
+  test("are an estimate where counting would take too long", async () => {
+    const file = files.pathOf("estimated.db");
+    await openSqlite(file, { mode: "serve", retention: KEPT_FOR_GOOD }).close();
+    using db = new Database(file, { strict: true });
+    db.run(
+      `WITH RECURSIVE n(at) AS (SELECT 0 UNION ALL SELECT at + 1 FROM n WHERE at < 119999)
+       INSERT INTO counts_10ms SELECT ?1 + at / 600 * ${MINUTE_US}, 1, ?1 + at, 1, 1, 1, 1 FROM n`,
+      [LONG_AGO],
+    );
+    const statements = new Statements(db);
+    const rowsOf = async (countMsMax?: number) =>
+      (await sizesOf(db, statements, countMsMax)).find(({ name }) => name === "counts_10ms")?.rows ?? 0;
+    expect(await rowsOf()).toBe(120_000);
+    const estimate = await rowsOf(0);
+    statements.finalize();
+    expect(estimate).not.toBe(120_000);
+    expect(Math.abs(estimate / 120_000 - 1)).toBeLessThan(0.05);
+  });
+});

@@ -1,0 +1,114 @@
+import { Database } from "bun:sqlite";
+import { afterAll, describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { DEFAULT_RETENTION } from "../../config.ts";
+import { HOUR_US } from "../../period.ts";
+import type { OpenOptions } from "../store.ts";
+import { eventsIn, LONG_AGO, temporaryFiles, WRITER } from "./fixtures.ts";
+import { KEPT_FOR_GOOD } from "./settings.ts";
+import { openSqlite } from "./sqlite.ts";
+
+const files = temporaryFiles();
+afterAll(files.remove);
+
+/** What 0.1.0 made, with 3 events of one writer in the minute `minuteUs`. */
+function fileOf010(file: string, minuteUs: number): void {
+  using db = new Database(file, { create: true, strict: true });
+  db.run("PRAGMA journal_mode = WAL");
+  const count =
+    "minute INTEGER NOT NULL, writer INTEGER NOT NULL, bucket_us INTEGER NOT NULL, events INTEGER NOT NULL,";
+  const lags = "lag_sum_us INTEGER NOT NULL, lag_min_us INTEGER NOT NULL, lag_max_us INTEGER NOT NULL,";
+  db.run(`
+    CREATE TABLE writers (id INTEGER PRIMARY KEY, uuid TEXT NOT NULL UNIQUE) STRICT;
+    CREATE TABLE events (
+      minute INTEGER NOT NULL, writer INTEGER NOT NULL, seq INTEGER NOT NULL,
+      created_us INTEGER NOT NULL, received_us INTEGER NOT NULL,
+      PRIMARY KEY (minute, writer, seq)) STRICT, WITHOUT ROWID;
+    CREATE TABLE counts_10ms (${count} ${lags} PRIMARY KEY (minute, writer, bucket_us)) STRICT, WITHOUT ROWID;
+    CREATE TABLE counts_1s (${count} ${lags} lag_hist BLOB NOT NULL,
+      PRIMARY KEY (minute, writer, bucket_us)) STRICT, WITHOUT ROWID;
+    CREATE TABLE counts_1m (${count} ${lags} lag_hist BLOB NOT NULL,
+      PRIMARY KEY (minute, writer, bucket_us)) STRICT, WITHOUT ROWID;
+    CREATE TABLE claims (
+      hour INTEGER NOT NULL, minute INTEGER NOT NULL, writer INTEGER NOT NULL, sealed_events INTEGER,
+      PRIMARY KEY (hour, minute, writer)) STRICT, WITHOUT ROWID;
+    PRAGMA application_id = 1381257011;
+    PRAGMA user_version = 1;
+  `);
+  db.run("INSERT INTO writers VALUES (1, ?)", [WRITER]);
+  for (let seq = 0; seq < 3; seq++) db.run("INSERT INTO events VALUES (?1, 1, ?2, ?1 - 9, ?1 + ?2)", [minuteUs, seq]);
+  db.run("INSERT INTO counts_10ms VALUES (?1, 1, ?1, 3, 30, 10, 10)", [minuteUs]);
+  for (const table of ["counts_1s", "counts_1m"]) {
+    db.run(`INSERT INTO ${table} VALUES (?1, 1, ?1, 3, 30, 10, 10, x'01')`, [minuteUs]);
+  }
+  db.run("INSERT INTO claims VALUES (?1, ?2, 1, 3)", [minuteUs - (minuteUs % HOUR_US), minuteUs]);
+}
+
+describe("a file of 0.1.0", () => {
+  test("is read as it is: nothing in it changes, nothing was merged, nothing expires", async () => {
+    const file = files.pathOf("old-read.db");
+    fileOf010(file, LONG_AGO);
+    const before = readFileSync(file);
+    const store = openSqlite(file, { mode: "read" });
+    expect([store.info.schema, store.info.retention]).toEqual(["1.0", KEPT_FOR_GOOD]);
+    expect(await eventsIn(store, LONG_AGO, WRITER)).toEqual([0, 1, 2]);
+    const merged = [];
+    for await (const page of store.merged("1s", 0, LONG_AGO * 2)) merged.push(...page);
+    expect(merged).toEqual([]);
+    expect((await store.sizes()).map(({ name, rows }) => [name, rows])).toEqual([
+      ["events", 3],
+      ["counts_10ms", 1],
+      ["counts_1s", 1],
+      ["counts_1m", 1],
+      ["claims", 1],
+      ["merged_1s", 0],
+      ["merged_1m", 0],
+    ]);
+    await store.close();
+    expect(readFileSync(file).equals(before)).toBe(true);
+  });
+
+  test("gets what it lacks from serve, which says that things expire from now on", async () => {
+    const file = files.pathOf("old-serve.db");
+    fileOf010(file, LONG_AGO);
+    const lines: string[] = [];
+    const open = (options: OpenOptions) => openSqlite(file, { log: (line) => lines.push(line), ...options });
+    const store = open({ mode: "serve", retention: { events: null } });
+    expect([store.info.schema, store.info.retention]).toEqual(["1.1", { ...DEFAULT_RETENTION, events: null }]);
+    expect(lines).toEqual([
+      expect.stringContaining("raw events for good, counts per 10 ms for 7d, per second for good"),
+    ]);
+    expect(await eventsIn(store, LONG_AGO, WRITER)).toEqual([0, 1, 2]);
+    expect(await store.counts({ minuteUs: LONG_AGO, writer: WRITER }, "1m", 0, LONG_AGO * 2)).toHaveLength(1);
+    await store.close();
+    await open({ mode: "serve" }).close();
+    expect(lines).toHaveLength(1);
+  });
+
+  test("keeps everything while only writers other than serve have opened it", async () => {
+    const file = files.pathOf("old-write.db");
+    fileOf010(file, LONG_AGO);
+    const store = openSqlite(file, { mode: "write" });
+    expect([store.info.schema, store.info.retention]).toEqual(["1.1", KEPT_FOR_GOOD]);
+    await store.close();
+    const lines: string[] = [];
+    const served = openSqlite(file, { mode: "serve", log: (line) => lines.push(line) });
+    expect([served.info.retention, lines.length]).toEqual([{ ...DEFAULT_RETENTION }, 1]);
+    await served.close();
+  });
+
+  test("goes on working for a 0.1.0 that has it open", async () => {
+    const file = files.pathOf("old-beside.db");
+    fileOf010(file, LONG_AGO);
+    using old = new Database(file, { strict: true });
+    old.run("PRAGMA busy_timeout = 1000");
+    using insert = old.prepare("INSERT OR REPLACE INTO events VALUES (?, ?, ?, ?, ?)");
+    insert.run(LONG_AGO, 1, 3, 0, 0);
+    const store = openSqlite(file, { mode: "serve", retention: KEPT_FOR_GOOD });
+    insert.run(LONG_AGO, 1, 4, 0, 0);
+    expect(await eventsIn(store, LONG_AGO, WRITER)).toEqual([0, 1, 2, 3, 4]);
+    using version = old.prepare("PRAGMA user_version");
+    expect(version.get()).toEqual({ user_version: 1 });
+    await store.close();
+  });
+});

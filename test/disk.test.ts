@@ -1,0 +1,66 @@
+// A stream of several times what raw events have room for: the disk levels off, and every count stays exact.
+// The long form, with figures for docs/: bench/disk.
+
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { join } from "node:path";
+import type { RunningCassandra } from "../scripts/cassandra/cluster.ts";
+import { startWithWhatIsThere, whyNoJava } from "../scripts/cassandra/provide.ts";
+import { peaks, smallCassandra, smallSqlite, streamThrough, type SmallStore } from "./support/disk.ts";
+import { temporaryFolder } from "./support/reto3.ts";
+
+const START_MS = 180_000;
+const RUN_MS = 300_000;
+
+/** What compaction and steps of expiry make the peaks differ by. */
+const LEVEL_SLACK = 1.25;
+
+/** The files of a throw-away node are looked at, so a container or somebody else's Cassandra does not do. */
+const problem = await whyNoJava();
+
+async function expectLevelAndExact(store: SmallStore, stream: { rps: number; seconds: number }): Promise<void> {
+  const { load, samples, counted, recount } = await streamThrough(store, stream);
+  const [first, second, third] = peaks(samples);
+  const mb = (bytes: number) => (bytes / 1e6).toFixed(2);
+  const last = samples.at(-1);
+  console.log(
+    `${store.address.split(":")[0]}: sent ${load.sent} events at ${stream.rps}/s, ${store.budget}; peak of raw events by thirds ` +
+      `${mb(first)}, ${mb(second)}, ${mb(third)} MB; at the end counts and log ${mb(last?.counts ?? 0)} MB; counted ${JSON.stringify(counted)}`,
+  );
+  expect(load).toMatchObject({ code: 0, holds: true, sent: stream.rps * stream.seconds, acked: load.sent });
+  expect(counted).toEqual({ "10ms": load.sent, "1s": load.sent, "1m": load.sent });
+  expect(third).toBeLessThanOrEqual(second * LEVEL_SLACK);
+  // Nothing is printed of the first minute, whose raw events are gone in part or in whole.
+  expect([recount.code, recount.stdout]).toEqual([1, ""]);
+  expect(recount.stderr).toMatch(
+    /the raw events of writer \S+ account for \d+ of its \d+ events; the others have expired/,
+  );
+}
+
+test(
+  "SQLite with a limit of 3 MB for raw events takes four times as many",
+  async () => {
+    using folder = temporaryFolder();
+    await using store = smallSqlite(join(folder.path, "small.db"), 3_000_000);
+    await expectLevelAndExact(store, { rps: 5_000, seconds: 60 });
+  },
+  RUN_MS,
+);
+
+describe.skipIf(problem !== undefined)("Cassandra", () => {
+  let cluster: RunningCassandra | undefined;
+  beforeAll(async () => {
+    const provided = await startWithWhatIsThere();
+    if (provided.kind === "started") ({ cluster } = provided);
+  }, START_MS);
+  afterAll(() => cluster?.stop(), START_MS);
+
+  test(
+    "with a lifetime of 15 s for raw events takes eight times as many",
+    async () => {
+      if (!cluster) throw new Error("no node was started");
+      await using store = smallCassandra(cluster, 15);
+      await expectLevelAndExact(store, { rps: 2_000, seconds: 120 });
+    },
+    RUN_MS,
+  );
+});

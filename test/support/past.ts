@@ -1,0 +1,24 @@
+// Data of the past, for tests of what is done to closed minutes: written by the project's own writer, at a time of the test's choice.
+
+import type { Clock } from "../../src/clock.ts";
+import { MINUTE_US, SECOND_US } from "../../src/period.ts";
+import type { Store } from "../../src/store/store.ts";
+import { FlushSequence } from "../../src/writer/sequence.ts";
+
+/** A day well before now, at its start. */
+export const PAST_US = Date.UTC(2026, 9, 1) * 1_000;
+
+/** `writers` in each of `minutes` minutes from PAST_US on, `events` each, all sealed. Returns how many events that is. */
+export async function writePast(store: Store, minutes: number, writers: number, events: number): Promise<number> {
+  const clock: Clock = { nowUs: () => PAST_US, epoch: 0 };
+  for (let writer = 0; writer < writers; writer++) {
+    const sequence = new FlushSequence({ store, clock, signal: new AbortController().signal });
+    for (let minute = 0; minute < minutes; minute++) {
+      const minuteUs = PAST_US + minute * MINUTE_US;
+      const receivedUs = Array.from({ length: events }, (_, at) => minuteUs + at * 7 * SECOND_US + writer);
+      await sequence.flush({ minuteUs, epoch: 0, createdUs: receivedUs.map((at) => BigInt(at - 2_000)), receivedUs });
+    }
+    await sequence.close();
+  }
+  return minutes * writers * events;
+}
