@@ -24,7 +24,7 @@ async function expectLevelAndExact(store: SmallStore, stream: { rps: number; sec
   const last = samples.at(-1);
   console.log(
     `${store.address.split(":")[0]}: sent ${load.sent} events at ${stream.rps}/s, ${store.budget}; peak of raw events by thirds ` +
-      `${mb(first)}, ${mb(second)}, ${mb(third)} MB; at the end counts and log ${mb(last?.counts ?? 0)} MB; counted ${JSON.stringify(counted)}`,
+      `${mb(first)}, ${mb(second)}, ${mb(third)} MB; at the end the rest ${mb(last?.rest ?? 0)} MB, the log ${mb(last?.log ?? 0)} MB; counted ${JSON.stringify(counted)}`,
   );
   expect(load).toMatchObject({ code: 0, holds: true, sent: stream.rps * stream.seconds, acked: load.sent });
   expect(counted).toEqual({ "10ms": load.sent, "1s": load.sent, "1m": load.sent });

@@ -16,7 +16,10 @@ const SAMPLE_MS = 1_000;
 export interface DiskSample {
   seconds: number;
   raw: number;
-  counts: number;
+  /** All other tables, and pages or files that are free again. */
+  rest: number;
+  /** The write-ahead log or commit log; its size is the database's own affair. */
+  log: number;
 }
 
 /** A store whose raw events have room for a part of the stream only. */
@@ -38,15 +41,14 @@ export function smallSqlite(file: string, rawMaxBytes: number): SmallStore {
     budget: `--raw-max-bytes ${rawMaxBytes}B`,
     prepare: async () => {},
     async used() {
-      // The pages of a table that lost rows are used again; the file has them all, and the log what is not in it yet.
+      // The pages that a table has lost stay in the file and are used again.
       using db = new Database(file, { readonly: true });
       db.run("PRAGMA busy_timeout = 5000");
       const pages = db.query<{ bytes: number | null }, []>(
         "SELECT sum(pgsize) AS bytes FROM dbstat WHERE name = 'events' AND aggregate = TRUE",
       );
       const raw = pages.get()?.bytes ?? 0;
-      const whole = ["", "-wal"].reduce((sum, suffix) => sum + sizeOf(file + suffix), 0);
-      return { raw, counts: whole - raw };
+      return { raw, rest: sizeOf(file) - raw, log: sizeOf(`${file}-wal`) };
     },
     [Symbol.asyncDispose]: async () => {},
   };
@@ -83,7 +85,8 @@ export function smallCassandra(cluster: RunningCassandra, ttlSeconds: number): S
       const bytes = (wanted: (table: string) => boolean) =>
         tables.filter(wanted).reduce((sum, table) => sum + filesIn(join(data, table)), 0);
       const isRaw = (table: string) => table.startsWith("events-");
-      return { raw: bytes(isRaw), counts: bytes((table) => !isRaw(table)) };
+      const log = filesIn(join(dirname(node.logFile), "commitlog"));
+      return { raw: bytes(isRaw), rest: bytes((table) => !isRaw(table)), log };
     },
     [Symbol.asyncDispose]: () => rest[Symbol.asyncDispose](),
   };

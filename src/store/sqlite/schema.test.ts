@@ -1,7 +1,6 @@
 import { Database } from "bun:sqlite";
 import { afterAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { DEFAULT_RETENTION } from "../../config.ts";
 import { HOUR_US } from "../../period.ts";
 import type { OpenOptions } from "../store.ts";
 import { eventsIn, LONG_AGO, temporaryFiles, WRITER } from "./fixtures.ts";
@@ -68,33 +67,29 @@ describe("a file of 0.1.0", () => {
     expect(readFileSync(file).equals(before)).toBe(true);
   });
 
-  test("gets what it lacks from serve, which says that things expire from now on", async () => {
+  test("gets what it lacks from serve, loses nothing by it, and expires what it is told to expire", async () => {
     const file = files.pathOf("old-serve.db");
     fileOf010(file, LONG_AGO);
     const lines: string[] = [];
     const open = (options: OpenOptions) => openSqlite(file, { log: (line) => lines.push(line), ...options });
-    const store = open({ mode: "serve", retention: { events: null } });
-    expect([store.info.schema, store.info.retention]).toEqual(["1.1", { ...DEFAULT_RETENTION, events: null }]);
-    expect(lines).toEqual([
-      expect.stringContaining("raw events for good, counts per 10 ms for 7d, per second for good"),
-    ]);
+    const store = open({ mode: "serve" });
+    expect([store.info.schema, store.info.retention]).toEqual(["1.1", KEPT_FOR_GOOD]);
+    expect(lines).toEqual([expect.stringContaining("nothing in this file expires")]);
     expect(await eventsIn(store, LONG_AGO, WRITER)).toEqual([0, 1, 2]);
     expect(await store.counts({ minuteUs: LONG_AGO, writer: WRITER }, "1m", 0, LONG_AGO * 2)).toHaveLength(1);
     await store.close();
-    await open({ mode: "serve" }).close();
+    const told = open({ mode: "serve", retention: { "10ms": 86_400 } });
+    expect(told.info.retention).toEqual({ ...KEPT_FOR_GOOD, "10ms": 86_400 });
     expect(lines).toHaveLength(1);
+    await told.close();
   });
 
-  test("keeps everything while only writers other than serve have opened it", async () => {
+  test("gets what it lacks from other writers than serve too", async () => {
     const file = files.pathOf("old-write.db");
     fileOf010(file, LONG_AGO);
     const store = openSqlite(file, { mode: "write" });
     expect([store.info.schema, store.info.retention]).toEqual(["1.1", KEPT_FOR_GOOD]);
     await store.close();
-    const lines: string[] = [];
-    const served = openSqlite(file, { mode: "serve", log: (line) => lines.push(line) });
-    expect([served.info.retention, lines.length]).toEqual([{ ...DEFAULT_RETENTION }, 1]);
-    await served.close();
   });
 
   test("goes on working for a 0.1.0 that has it open", async () => {

@@ -13,7 +13,7 @@ import type { OpenOptions, Retention, Store } from "../store.ts";
 import type { Housekeeping, HousekeeperMessage } from "./housekeeper.ts";
 import { reading } from "./reading.ts";
 import { ensureSchema, SCHEMA_MAJOR } from "./schema.ts";
-import { ensureRetention, KEPT_FOR_GOOD, readRetention } from "./settings.ts";
+import { changeRetention, KEPT_FOR_GOOD, readRetention } from "./settings.ts";
 import { sizesOf } from "./sizes.ts";
 import { Statements } from "./statements.ts";
 import { writing } from "./writing.ts";
@@ -92,7 +92,7 @@ function openDatabase(
     }
     const minor = ensureSchema(db, location, mode);
     let retention = minor === 0 ? KEPT_FOR_GOOD : readRetention(db);
-    if (mode === "serve") retention = ensureRetention(db, change, log);
+    if (mode === "serve") retention = changeRetention(db, change, log);
     if (mode === "read") db.run("PRAGMA query_only = ON");
     db.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
     return { db, minor, retention };
