@@ -35,11 +35,11 @@ export const command = defineCommand({
   name: "export",
   summary: "Writes counts or raw events of a range to CSV or Parquet, for other tools",
   flags,
-  notes: `A file gets its name when it is whole; whatever ends the export earlier leaves none.
+  notes: `A file gets its name when it is whole; whatever ends the export earlier leaves none (kill -9: FILE.partial-ID).
 Counts:  bucket, events, lag_min_us, lag_avg_us, lag_max_us, as 'reto3 count --format csv' prints them
 Events:  received (arrival at the server), created, minute, writer, seq; by minute, writer and seq
 All times are UTC. In Parquet they are timestamps of microseconds; the writer is text, all else whole numbers.
-Raw events that have expired cannot be written: how many are left out goes to stderr.
+Raw events that have expired cannot be written: how many are left out goes to stderr, and is no failure.
 
 Examples:
   reto3 export --last 24h --period 1m --output counts.csv
@@ -51,7 +51,7 @@ Examples:
 /** What is to be written, as a stream, and what there is to say of it afterwards. */
 interface Content {
   portions: AsyncIterable<string | Uint8Array>;
-  verdict(): string;
+  verdict(): { said: string; leftOut?: string };
 }
 
 interface Output {
@@ -109,7 +109,9 @@ async function writeAll(content: Content, output: Output, signal: AbortSignal, f
     return 1;
   }
   await output.keep();
-  log.info(content.verdict());
+  const { said, leftOut } = content.verdict();
+  log.info(said);
+  if (leftOut !== undefined) log.warn(leftOut);
   return 0;
 }
 
@@ -128,7 +130,7 @@ function contentOf(
     const { buckets } = reading;
     return {
       portions: format === "csv" ? formatAnswer("csv", question, buckets, reading) : countsParquet(buckets),
-      verdict: () => `${reading.summary().events} events; ${completeness(reading.summary().completeUs)}`,
+      verdict: () => ({ said: `${reading.summary().events} events; ${completeness(reading.summary().completeUs)}` }),
     };
   }
   const reading = readEvents(store, { ...range, nowUs, signal });
@@ -136,9 +138,10 @@ function contentOf(
     portions: format === "csv" ? eventsCsv(reading.pages) : eventsParquet(reading.pages),
     verdict() {
       const { events, completeUs, partitions, missing } = reading.summary();
-      const whole = `${events} events; ${completeness(completeUs)}`;
-      if (missing.partitions === 0) return whole;
-      return `${whole}; left out: the raw events of ${missing.partitions} of ${partitions} partitions have expired or were not kept (${missing.events} of ${missing.eventsExpected} events in those minutes)`;
+      const said = `${events} events; ${completeness(completeUs)}`;
+      if (missing.partitions === 0) return { said };
+      const leftOut = `left out: the raw events of ${missing.partitions} of ${partitions} partitions have expired or were not kept (${missing.events} of ${missing.eventsExpected} events in those minutes)`;
+      return { said, leftOut };
     },
   };
 }

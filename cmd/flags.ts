@@ -4,7 +4,7 @@
 import { parseArgs } from "node:util";
 import { renderUsage, type ArgsDef } from "citty";
 import { quote, Reto3Error } from "../src/errors.ts";
-import { RETENTION_MAX_MS, RETENTION_MIN_MS } from "../src/config.ts";
+import { RETENTION_MAX_MS } from "../src/config.ts";
 import { formatDurationMs, parseBytes, parseDurationMs, parseWhole } from "../src/units.ts";
 
 /** A flag with a value. `parse` returns undefined for text that it does not accept. */
@@ -162,14 +162,15 @@ export function duration<D extends { default?: string; maxMs?: number }>(given: 
   return { kind: "value" as const, hint: "duration", wanted, parse, ...given };
 }
 
-/** Seconds that something is kept; null: for good. */
-export function lifetime<D extends { default?: string }>(given: Given<D>) {
-  const longest = formatDurationMs(RETENTION_MAX_MS);
-  const wanted = `a duration of whole seconds such as 90s, 24h, 7d, at most ${longest}, or "forever"`;
+/** Seconds that something is kept, `minMs` at least; null: for good. */
+export function lifetime<D extends { default?: string; minMs: number }>(given: Given<D>) {
+  const { minMs } = given;
+  const [shortest, longest] = [formatDurationMs(minMs), formatDurationMs(RETENTION_MAX_MS)];
+  const wanted = `a duration of whole seconds such as 24h, 7d, from ${shortest} to ${longest}, or "forever"`;
   const parse = (value: string) => {
     if (value === "forever") return null;
     const ms = parseDurationMs(value);
-    const fits = ms !== undefined && ms % 1_000 === 0 && ms >= RETENTION_MIN_MS && ms <= RETENTION_MAX_MS;
+    const fits = ms !== undefined && ms % 1_000 === 0 && ms >= minMs && ms <= RETENTION_MAX_MS;
     return fits ? ms / 1_000 : undefined;
   };
   return { kind: "value" as const, hint: "duration", wanted, parse, ...given };

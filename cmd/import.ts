@@ -3,11 +3,11 @@
 import { systemClock } from "../src/clock.ts";
 import { messageOf, Reto3Error } from "../src/errors.ts";
 import { openStore } from "../src/store/open.ts";
-import type { Retention, Store } from "../src/store/store.ts";
+import type { Retention, Store, StoreInfo } from "../src/store/store.ts";
 import { importStore, type ImportResult } from "../src/transfer/import.ts";
-import { formatDurationMs } from "../src/units.ts";
 import { defineCommand, oneOf, text, type Values } from "./flags.ts";
 import { log, print, progress } from "./output.ts";
+import { formatLifetime } from "./retention.ts";
 import { storeFlag } from "./store-flag.ts";
 
 const flags = {
@@ -53,6 +53,7 @@ async function importInto(values: Values<typeof flags>): Promise<number> {
 
 async function copy(source: Store, target: Store, format: "text" | "json", signal: AbortSignal): Promise<number> {
   log.info(`from ${source.info.location} to ${target.info.location}`);
+  for (const warning of shorterLifetimes(source.info.retention, target.info)) log.warn(warning);
   const clock = systemClock();
   let lastProblem = "";
   const result = await importStore(source, target, {
@@ -67,7 +68,6 @@ async function copy(source: Store, target: Store, format: "text" | "json", signa
     },
   }).finally(() => progress(""));
   await print(format === "json" ? `${JSON.stringify(result)}\n` : textResult(result));
-  if (result.partitions.copied > 0) log.info(lifetimes(target.info.retention));
   if (result.partitions.open > 0) log.info("import again when the open partitions are sealed, to complete them");
   if (!signal.aborted) return 0;
   log.error("interrupted; the same import again goes on from here");
@@ -83,7 +83,16 @@ function textResult({ partitions, events, rawEvents }: ImportResult): string {
   ].join("");
 }
 
-function lifetimes(retention: Retention): string {
-  const of = (seconds: number | null) => (seconds === null ? "for good" : `for ${formatDurationMs(seconds * 1_000)}`);
-  return `the target keeps raw events ${of(retention.events)} and 10 ms counts ${of(retention["10ms"])}, see reto3 import --help`;
+/** What the target would lose of what the source keeps; said before anything is copied. */
+function shorterLifetimes(source: Retention, { location, retention }: StoreInfo): string[] {
+  const tables = { events: ["raw events", "--raw-ttl"], "10ms": ["10 ms counts", "--ttl-10ms"] } as const;
+  return (["events", "10ms"] as const).flatMap((table) => {
+    const [here, there] = [source[table], retention[table]];
+    if (there === null || (here !== null && here <= there)) return [];
+    const [what, flag] = tables[table];
+    return [
+      `the target keeps ${what} for ${formatLifetime(there)}, the source ${here === null ? "for good" : `for ${formatLifetime(here)}`}: ` +
+        `to keep what is older, first start 'reto3 serve --store ${location} ${flag} ...'`,
+    ];
+  });
 }

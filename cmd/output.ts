@@ -20,17 +20,16 @@ export function print(data: string | Uint8Array): Promise<boolean> {
     process.stdout.write(data, (error) => {
       if (!error) resolve(true);
       else if (isBrokenPipe(error)) resolve(false);
-      else reject(error);
+      else reject(new Reto3Error("OUTPUT", `cannot write the output: ${error.message}`, { cause: error }));
     });
   });
 }
 
-/** Whoever read our output has gone (`| head`): that is no failure. Any other trouble with it is. */
+/** Whoever read our output has gone (`| head`): that is no failure. */
 export function watchOutput(): void {
   process.stdout.on("error", (error) => {
+    // Any other trouble is thrown by print.
     if (isBrokenPipe(error)) process.exit(0);
-    printError(new Error(`cannot write the output: ${error.message}`));
-    process.exit(1);
   });
   // Nobody is left to be told.
   process.stderr.on("error", () => {});

@@ -7,7 +7,7 @@ import { INSTANT_FORM } from "../src/units.ts";
 import { text } from "./flags.ts";
 
 export const rangeFlags = {
-  from: text("time", { description: `start of the range: ${INSTANT_FORM}; default: the oldest minute` }),
+  from: text("time", { description: `start of the range: ${INSTANT_FORM}; default: the oldest hour` }),
   to: text("time", { description: "end of the range, not in it; default: now" }),
   last: text("duration", { description: "the range that ends at --to" }),
 };

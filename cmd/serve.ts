@@ -5,9 +5,11 @@ import { systemClock } from "../src/clock.ts";
 import {
   ACK_TIMEOUT_MAX_MS,
   CLOCK_OFFSET_WARN_US,
+  COUNTS_TTL_MIN_MS,
   DEFAULT_HOST,
   DEFAULT_PORT,
   DRAIN_TIMEOUT_MS,
+  RAW_TTL_MIN_MS,
 } from "../src/config.ts";
 import { settlesWithin } from "../src/deadline.ts";
 import { messageOf } from "../src/errors.ts";
@@ -54,10 +56,22 @@ const flags = {
     env: "RETO3_KEEP",
     description: "events: raw events and counts; summary: counts alone",
   }),
-  "raw-ttl": lifetime({ env: "RETO3_RAW_TTL", description: `how long raw events are kept (*)` }),
-  "ttl-10ms": lifetime({ env: "RETO3_TTL_10MS", description: "how long 10 ms counts are kept (*)" }),
-  "ttl-1s": lifetime({ env: "RETO3_TTL_1S", description: "how long 1 s counts are kept (*)" }),
-  "ttl-1m": lifetime({ env: "RETO3_TTL_1M", description: "how long 1 m counts are kept (*)" }),
+  "raw-ttl": lifetime({ minMs: RAW_TTL_MIN_MS, env: "RETO3_RAW_TTL", description: `how long raw events are kept (*)` }),
+  "ttl-10ms": lifetime({
+    minMs: COUNTS_TTL_MIN_MS,
+    env: "RETO3_TTL_10MS",
+    description: "how long 10 ms counts are kept (*)",
+  }),
+  "ttl-1s": lifetime({
+    minMs: COUNTS_TTL_MIN_MS,
+    env: "RETO3_TTL_1S",
+    description: "how long 1 s counts are kept (*)",
+  }),
+  "ttl-1m": lifetime({
+    minMs: COUNTS_TTL_MIN_MS,
+    env: "RETO3_TTL_1M",
+    description: "how long 1 m counts are kept (*)",
+  }),
   "raw-max-bytes": bytesMax({
     env: "RETO3_RAW_MAX_BYTES",
     description: "above so many bytes of raw events the oldest go (*, SQLite only)",
@@ -78,7 +92,8 @@ export const command = defineCommand({
 Also: GET /counts?period=1s&last=60s, /healthz, /readyz, /metrics
 
 (*) What is not given stays as the store has it; a new one keeps raw events 1h, 10 ms counts 7d, the others
-for good ("forever"). 'reto3 store' shows it. Longer lifetimes apply to what comes from then on.
+for good ("forever"). 'reto3 store' shows it. On Cassandra a new lifetime holds for what comes from then on; on
+SQLite for all that is there: what is older than a shorter one goes at once.
 
 Examples:
   reto3 serve
@@ -117,6 +132,7 @@ async function serve(values: Values<typeof flags>): Promise<number> {
     onSealLost: (error) => log.warn(`a minute could not be sealed and stays open for readers: ${messageOf(error)}`),
   });
   const clockCheck = watchClock(store);
+  const unsettled = new Set<string>();
   const upkeep = new Upkeep({
     store,
     clock,
@@ -124,6 +140,13 @@ async function serve(values: Values<typeof flags>): Promise<number> {
       const partition = `minute ${formatTimestamp(claim.minuteUs)} of a writer that died (${claim.writer})`;
       if (events === null) log.error(`${partition} contradicts itself and stays open: ${problem}; try 'reto3 verify'`);
       else log.info(`${partition} settled: ${events} events${problem === "" ? "" : `; recounted: ${problem}`}`);
+    },
+    onUnsettled: (claim, error) => {
+      // Again every minute while a replica is down: said once.
+      const partition = `minute ${formatTimestamp(claim.minuteUs)} of a writer that died (${claim.writer})`;
+      if (unsettled.has(partition)) return;
+      unsettled.add(partition);
+      log.warn(`${partition} cannot be settled yet, trying again: ${messageOf(error)}`);
     },
     onFailure: (error) => log.warn(`merging closed minutes failed, trying again later: ${messageOf(error)}`),
   });

@@ -1,5 +1,6 @@
 // `reto3 store`: what is in a store. Reads it; changes nothing.
 
+import { expectedEvents } from "../src/counts/raw.ts";
 import { openStore } from "../src/store/open.ts";
 import type { Store, TableSize } from "../src/store/store.ts";
 import { HOUR_US, MINUTE_US } from "../src/period.ts";
@@ -28,11 +29,14 @@ Examples:
   run,
 });
 
+/** What the claims say. */
 interface Claims {
+  /** Minutes with events, writers by hour, events in all. */
   minutes: number;
   writers: number;
-  open: number;
   events: number;
+  /** Partitions that their writers have not sealed, as those of the current minute. */
+  open: number;
   firstUs: number | null;
   lastUs: number | null;
 }
@@ -49,19 +53,22 @@ async function run(values: Values<typeof flags>): Promise<number> {
   }
 }
 
-/** Writers are counted by minute: one that goes on for an hour has claimed sixty. */
+/** A writer that goes on for a day is counted in each of its hours: ids of a month are too many to remember. */
 async function claimsOf(store: Store): Promise<Claims> {
   const claims: Claims = { minutes: 0, writers: 0, open: 0, events: 0, firstUs: null, lastUs: null };
   for (const hourUs of await store.claimedHours()) {
     const writers = new Set<string>();
     for await (const page of store.claims(hourUs, hourUs + HOUR_US)) {
-      for (const { minuteUs, writer, sealedEvents } of page) {
-        claims.firstUs ??= minuteUs;
-        if (claims.lastUs !== minuteUs) claims.minutes++;
-        claims.lastUs = minuteUs;
-        writers.add(writer);
-        if (sealedEvents === null) claims.open++;
-        claims.events += sealedEvents ?? 0;
+      for (const claim of page) {
+        if (claim.sealedEvents === null) claims.open++;
+        const events = await expectedEvents(store, claim);
+        // A minute is claimed ahead, and may stay empty.
+        if (events === 0) continue;
+        claims.firstUs ??= claim.minuteUs;
+        if (claims.lastUs !== claim.minuteUs) claims.minutes++;
+        claims.lastUs = claim.minuteUs;
+        writers.add(claim.writer);
+        claims.events += events;
       }
     }
     claims.writers += writers.size;
@@ -71,6 +78,7 @@ async function claimsOf(store: Store): Promise<Claims> {
 
 function textReport({ info }: Store, claims: Claims, sizes: readonly TableSize[]): string {
   const { retention } = info;
+  const limit = retention.rawBytesMax === null ? "" : `, ${formatBytes(retention.rawBytesMax)} at most`;
   const { firstUs, lastUs, minutes, writers, open, events } = claims;
   const lifetimes: Record<string, number | null> = {
     events: retention.events,
@@ -85,22 +93,21 @@ function textReport({ info }: Store, claims: Claims, sizes: readonly TableSize[]
     name,
     count === null ? "-" : String(count),
     bytes === null ? "-" : formatBytes(bytes),
-    formatLifetime(lifetimes[name] ?? null),
+    formatLifetime(lifetimes[name] ?? null) + (name === "events" ? limit : ""),
   ]);
-  const limit = retention.rawBytesMax === null ? "" : `, raw events ${formatBytes(retention.rawBytesMax)} at most`;
   const range =
     firstUs === null || lastUs === null
       ? "empty"
-      : `${formatTimestamp(firstUs)} to ${formatTimestamp(lastUs + MINUTE_US)} (UTC), ${minutes} minutes with events`;
+      : `${formatTimestamp(firstUs)} to ${formatTimestamp(lastUs + MINUTE_US)} (UTC), minutes with events: ${minutes}`;
   return [
     `store:   ${info.location}`,
     `schema:  ${info.schema}`,
     `a 2xx:   ${info.durability}`,
     `range:   ${range}`,
-    `sealed:  ${events} events; ${open} partitions are open`,
+    `events:  ${events}; partitions (a minute of a writer) that are not sealed: ${open}`,
     `writers: ${writers} (one that goes on into another hour counts again)`,
     "",
-    ...[["table", "rows", "bytes", `kept${limit}`], ...rows].map(
+    ...[["table", "rows", "bytes", "kept"], ...rows].map(
       ([name = "", count = "", bytes = "", kept = ""]) =>
         `${name.padEnd(12)} ${count.padStart(14)} ${bytes.padStart(10)}   ${kept}`,
     ),

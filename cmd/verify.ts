@@ -4,6 +4,7 @@ import { systemClock } from "../src/clock.ts";
 import { DIFFERENCES_SHOWN_MAX } from "../src/config.ts";
 import { openStore } from "../src/store/open.ts";
 import { formatIso, formatTimestamp } from "../src/units.ts";
+import { checkClock } from "../src/upkeep/upkeep.ts";
 import { emptyVerifyStats, verify, type Difference, type VerifyStats } from "../src/upkeep/verify.ts";
 import { defineCommand, oneOf, toggle, type Values } from "./flags.ts";
 import { log, print, progress } from "./output.ts";
@@ -39,19 +40,20 @@ Examples:
 });
 
 async function run(values: Values<typeof flags>): Promise<number> {
-  const nowUs = systemClock().nowUs();
+  const clock = systemClock();
   const mode = values.repair ? "write" : "read";
-  const { store, range } = await rangeOrAll(values, () => openStore(values.store, { mode }), nowUs);
+  const { store, range } = await rangeOrAll(values, () => openStore(values.store, { mode }), clock.nowUs());
   const stop = new AbortController();
   for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => stop.abort());
   const stats = emptyVerifyStats();
   const shown: Difference[] = [];
   const ticker = setInterval(() => progress(`${stats.minutes} minutes, ${stats.events} events`), PROGRESS_MS);
   try {
+    if (values.repair) await checkClock(store);
     const onDifference = (difference: Difference) => {
       if (shown.length < DIFFERENCES_SHOWN_MAX) shown.push(difference);
     };
-    const options = { ...range, nowUs, repair: values.repair, signal: stop.signal, onDifference };
+    const options = { ...range, clock, repair: values.repair, signal: stop.signal, onDifference };
     await verify(store, range.hours, options, stats);
   } finally {
     clearInterval(ticker);
@@ -76,12 +78,12 @@ function textReport(stats: VerifyStats, shown: readonly Difference[], range: { f
   );
   const left = [
     leftOut.rawEvents > 0 &&
-      `${leftOut.rawEvents} raw events of ${leftOut.rawPartitions} partitions (expired, or not kept)`,
-    leftOut.countPartitions > 0 && `expired 10 ms or 1 s counts of ${leftOut.countPartitions} partitions`,
-    leftOut.openPartitions > 0 && `${leftOut.openPartitions} partitions that are still written to`,
+      `raw events that have expired or were not kept: ${leftOut.rawEvents}, in partitions: ${leftOut.rawPartitions}`,
+    leftOut.countPartitions > 0 && `partitions whose 10 ms or 1 s counts have expired: ${leftOut.countPartitions}`,
+    leftOut.openPartitions > 0 && `partitions that are still written to: ${leftOut.openPartitions}`,
   ].filter((line) => line !== false);
   if (left.length > 0) lines.push(`left out: ${left.join("; ")}`);
-  lines.push(differences === 0 ? "no differences" : `${differences} differences, ${repaired} repaired`);
+  lines.push(differences === 0 ? "no differences" : `differences: ${differences}; repaired: ${repaired}`);
   return `${lines.join("\n")}\n`;
 }
 

@@ -59,8 +59,9 @@ export const DEFAULT_RETENTION = {
   rawBytesMax: null,
 } as const;
 
-/** A lifetime must leave a reader the time to look, and a writer the time to retry. */
-export const RETENTION_MIN_MS = 1_000;
+/** The shortest lifetime: of raw events, and of counts, which a flush may still be on its way to and a settler must find. */
+export const RAW_TTL_MIN_MS = 1_000;
+export const COUNTS_TTL_MIN_MS = 6 * 3_600_000;
 
 /** Cassandra's own maximum for a time to live: 20 years. */
 export const RETENTION_MAX_MS = 630_720_000_000;

@@ -11,6 +11,7 @@
  * - `STORE_UNKNOWN`: this attempt may or may not have had its effect; the same attempt again is safe.
  * - `STORE_REFUSED`: the store will never take this; trying again is useless.
  * - `EXPIRED`: rows that the answer needs have expired.
+ * - `OUTPUT`: what was to be written out could not be.
  */
 export type ErrorCode =
   | "USAGE"
@@ -22,7 +23,8 @@ export type ErrorCode =
   | "STORE_UNAVAILABLE"
   | "STORE_UNKNOWN"
   | "STORE_REFUSED"
-  | "EXPIRED";
+  | "EXPIRED"
+  | "OUTPUT";
 
 export class Reto3Error extends Error {
   readonly code: ErrorCode;

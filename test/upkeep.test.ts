@@ -78,7 +78,7 @@ for (const { name, available, open } of stores) {
           killed++;
         }
         expect(killed).toBeGreaterThan(0);
-        expect(await json(["merge"])).toMatchObject({ code: 0, mergedMinutes: 0, unfinishedHours: 0 });
+        expect(await json(["merge"])).toMatchObject({ code: 0, mergedMinutes: 0, waitingMinutes: 0 });
         expect(await json(["verify"])).toMatchObject({ code: 0, mergedMinutes: 2 * MINUTES, differences: 0 });
       },
       RUN_MS,
@@ -130,7 +130,7 @@ test("verify finds a count that somebody changed, ends with 1, and --repair puts
     ),
   ]);
   const repaired = await verify("--repair");
-  expect([repaired.code, repaired.stdout]).toEqual([0, expect.stringContaining("1 differences, 1 repaired")]);
+  expect([repaired.code, repaired.stdout]).toEqual([0, expect.stringContaining("differences: 1; repaired: 1")]);
   expect((await verify()).stdout).toContain("no differences");
 });
 

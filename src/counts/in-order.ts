@@ -1,4 +1,4 @@
-// Work on a stream of items, several side by side, with the results in the order of the items.
+// Work on many items, several side by side: with the results in the order of the items, or so many at once at most.
 
 /** `work` on each item, `atOnce` of them side by side. */
 export async function* mapInOrder<T, R>(
@@ -16,4 +16,26 @@ export async function* mapInOrder<T, R>(
     if (first) yield { item: first.item, result: await first.result };
   }
   for (const { item, result } of running) yield { item, result: await result };
+}
+
+/** Lets so many pieces of work run at once; the others wait for their turn. */
+export class Gate {
+  #free: number;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(atOnce: number) {
+    this.#free = atOnce;
+  }
+
+  async run<R>(work: () => Promise<R>): Promise<R> {
+    if (this.#free > 0) this.#free--;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    try {
+      return await work();
+    } finally {
+      const next = this.#waiting.shift();
+      if (next) next();
+      else this.#free++;
+    }
+  }
 }

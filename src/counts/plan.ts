@@ -132,7 +132,7 @@ async function claimsOf(store: Store, minutes: readonly { minuteUs: number }[]):
   return claims.filter(({ minuteUs }) => wanted.has(minuteUs));
 }
 
-function byMinute(claims: readonly Claim[]): Map<number, Claim[]> {
+export function byMinute(claims: readonly Claim[]): Map<number, Claim[]> {
   const minutes = new Map<number, Claim[]>();
   for (const claim of claims) {
     const known = minutes.get(claim.minuteUs);

@@ -18,17 +18,8 @@ export function isPast(table: "events" | PeriodName, minuteUs: number, retention
   return seconds !== null && nowUs >= minuteUs + seconds * SECOND_US;
 }
 
-/**
- * The raw events of a partition, none where the lifetime of its first ones has passed: these may still lie on the disk,
- * where a database has to wade through them and some give up (Cassandra beyond 100,000).
- */
-export async function* livingEvents(
-  store: Store,
-  claim: Claim,
-  nowUs: number,
-  options?: ReadOptions,
-): AsyncGenerator<EventRow[]> {
-  if (isPast("events", claim.minuteUs, store.info.retention, nowUs)) return;
+/** The raw events of a partition as far as the store still reads them. */
+export async function* livingEvents(store: Store, claim: Claim, options?: ReadOptions): AsyncGenerator<EventRow[]> {
   try {
     yield* store.events(claim, options);
   } catch (error) {

@@ -145,6 +145,74 @@ describe("reading", () => {
     ]);
   });
 
+  test("does not take expired counts of an open partition for zeros either", async () => {
+    const memory = memoryStore();
+    const store: Store = {
+      ...memory,
+      info: { ...memory.info, retention: { ...memory.info.retention, "10ms": 60, "1m": 3_600 } },
+    };
+    await write(store, [0, 1], { seal: false });
+    for (const level of ["10ms", "1m"] as const) {
+      const failure = await collect(readCounts(store, question(level)).buckets).catch((error: unknown) => error);
+      expect(failure).toMatchObject({
+        code: "EXPIRED",
+        message: expect.stringContaining(`the ${level} counts of writer`),
+      });
+    }
+    const recount = await collect(readCounts(store, question("1s", { source: "events" })).buckets).catch(
+      (e: unknown) => e,
+    );
+    expect(recount).toMatchObject({ code: "EXPIRED" });
+    expect(await collect(readCounts(store, question("1s")).buckets)).toEqual([[0, 2]]);
+  });
+
+  test("says that counts are missing where no lifetime explains it", async () => {
+    const data = emptyMemory();
+    const store = memoryStore(data);
+    const writer = await write(store, [0, 1]);
+    data.counts["1s"].delete(`${HOUR}/${writer}`);
+    const failure = await collect(readCounts(store, question("1s")).buckets).catch((error: unknown) => error);
+    expect(failure).toMatchObject({
+      message: expect.stringContaining("account for 0 of its 2 events; the others are missing"),
+      hint: expect.stringContaining("'reto3 verify'"),
+    });
+  });
+
+  test("an open partition that is written to between two readings is no error", async () => {
+    const store = memoryStore();
+    await write(store, [0], { seal: false });
+    const growing: Store = {
+      ...store,
+      async counts(...args) {
+        const rows = await store.counts(...args);
+        await write(store, [SECOND_US], { seal: false });
+        return rows;
+      },
+    };
+    expect((await collect(readCounts(growing, question("1s")).buckets))[0]).toEqual([0, 1]);
+  });
+
+  test("asks for no more than 96 partitions at once", async () => {
+    const store = memoryStore();
+    for (let minute = 0; minute < 60; minute++) {
+      for (let writer = 0; writer < 3; writer++) await write(store, [0], { atUs: HOUR + minute * MINUTE_US });
+    }
+    let running = 0;
+    let most = 0;
+    const watched: Store = {
+      ...store,
+      async counts(...args) {
+        most = Math.max(most, ++running);
+        await Bun.sleep(0);
+        running--;
+        return store.counts(...args);
+      },
+    };
+    const asked = question("1m", { toUs: HOUR + HOUR_US });
+    expect((await collect(readCounts(watched, asked).buckets)).length).toBe(60);
+    expect(most).toBe(96);
+  });
+
   test("ends when nobody wants the answer any more", async () => {
     const stop = new AbortController();
     let pages = 0;

@@ -7,9 +7,9 @@ import { Reto3Error } from "../errors.ts";
 import { bucketStartUs, MINUTE_US, type Period, type PeriodName } from "../period.ts";
 import type { Claim, CountRow, Store } from "../store/store.ts";
 import { formatTimestamp } from "../units.ts";
-import { mapInOrder } from "./in-order.ts";
+import { Gate, mapInOrder } from "./in-order.ts";
 import { planMinutes, Watermark, type MinutePlan } from "./plan.ts";
-import { expectedEvents, livingEvents } from "./raw.ts";
+import { expectedEvents, isPast, livingEvents } from "./raw.ts";
 import { BucketSums, eventsIn } from "./sum.ts";
 
 /** `counts`: the stored totals. `events`: counted again from the raw events, for as long as these are there. */
@@ -47,15 +47,16 @@ const MINUTES_AT_ONCE: Record<PeriodName, number> = { "10ms": 4, "1s": 16, "1m":
 /** Merged minutes need no reading of their own; so many of their buckets go to the caller together. */
 const PORTION_BUCKETS_MIN = 1_000;
 
-/** A claim of a minute that began so many minutes ago, and is not sealed, belongs to a writer that has died. */
-const LIVE_MINUTES = 2;
+/** Partitions that are read at once for one question: several questions share a connection with the flushes. */
+const PARTITIONS_AT_ONCE = 96;
 
 export function readCounts(store: Store, question: CountQuestion): Reading {
   const { fromUs, toUs, period, source, signal } = question;
   const watermark = new Watermark(toUs, question.nowUs);
   let events = 0;
+  const gate = new Gate(PARTITIONS_AT_ONCE);
   const readMinute = (minute: MinutePlan): Promise<Bucket[]> =>
-    source === "counts" ? sumMinute(store, minute, question) : recount(store, minute, question);
+    source === "counts" ? sumMinute(store, minute, question, gate) : recount(store, minute, question);
   const mergedLevel = source === "events" || period.name === "10ms" ? null : period.name;
 
   async function* buckets(): AsyncGenerator<Bucket[]> {
@@ -78,11 +79,16 @@ export function readCounts(store: Store, question: CountQuestion): Reading {
   return { buckets: buckets(), summary };
 }
 
-async function sumMinute(store: Store, { merged, claims }: MinutePlan, question: CountQuestion): Promise<Bucket[]> {
+async function sumMinute(
+  store: Store,
+  { merged, claims }: MinutePlan,
+  question: CountQuestion,
+  gate: Gate,
+): Promise<Bucket[]> {
   const { fromUs, toUs } = question;
   // A sealed claim without events has no rows to ask for.
   const filled = claims.filter((claim) => claim.sealedEvents !== 0);
-  const perWriter = await Promise.all(filled.map((claim) => countsOf(store, claim, question)));
+  const perWriter = await Promise.all(filled.map((claim) => gate.run(() => countsOf(store, claim, question))));
   const sums = new BucketSums();
   for (const rows of [merged?.rows ?? [], ...perWriter]) {
     for (const row of rows) if (row.bucketUs >= fromUs && row.bucketUs < toUs) sums.add(row);
@@ -93,51 +99,73 @@ async function sumMinute(store: Store, { merged, claims }: MinutePlan, question:
 }
 
 /**
- * The rows of one writer. Rows expire, and only a whole minute of them tells whether all are there: an earlier minute is
- * read whole and held against its total. One that is being written has nothing that could have expired.
+ * The rows of one writer. Rows expire, and only a whole minute of them tells whether all are there: it is read whole and held
+ * against what was sealed. An open partition has no such number: there the lifetime tells.
  */
-async function countsOf(
-  store: Store,
-  claim: Claim,
-  { period, fromUs, toUs, nowUs }: CountQuestion,
-): Promise<CountRow[]> {
-  const isLive = claim.sealedEvents === null && nowUs < claim.minuteUs + LIVE_MINUTES * MINUTE_US;
-  if (isLive) return store.counts(claim, period.name, fromUs, toUs);
-  const rows = await store.counts(claim, period.name, claim.minuteUs, claim.minuteUs + MINUTE_US);
+async function countsOf(store: Store, claim: Claim, { period, fromUs, toUs }: CountQuestion): Promise<CountRow[]> {
+  const { minuteUs, sealedEvents } = claim;
+  if (sealedEvents === null) {
+    const rows = await store.counts(claim, period.name, fromUs, toUs);
+    if (isPast(period.name, minuteUs, store.info.retention, Date.now() * 1_000)) throw gone(period.name, store, claim);
+    return rows;
+  }
+  const rows = await store.counts(claim, period.name, minuteUs, minuteUs + MINUTE_US);
   const found = eventsIn(rows);
-  const expected = claim.sealedEvents ?? (period.name === "1m" ? found : await expectedEvents(store, claim));
-  if (found < expected) throw expired(`${period.name} counts`, claim, found, expected);
+  if (found < sealedEvents) throw gone(period.name, store, claim, { found, expected: sealedEvents });
   return rows;
 }
 
 async function recount(
   store: Store,
   { claims }: MinutePlan,
-  { period, fromUs, toUs, nowUs }: CountQuestion,
+  { period, fromUs, toUs }: CountQuestion,
 ): Promise<Bucket[]> {
   const counted = new Map<number, number>();
   for (const claim of claims) {
     const expected = await expectedEvents(store, claim);
+    // The total that an open partition would be held against has its lifetime, too.
+    const isUntold =
+      claim.sealedEvents === null && isPast("1m", claim.minuteUs, store.info.retention, Date.now() * 1_000);
     let found = 0;
-    for await (const page of livingEvents(store, claim, nowUs)) {
+    for await (const page of livingEvents(store, claim)) {
       found += page.length;
       for (const { receivedUs } of page) {
         const bucketUs = bucketStartUs(receivedUs, period.us);
         if (bucketUs >= fromUs && bucketUs < toUs) counted.set(bucketUs, (counted.get(bucketUs) ?? 0) + 1);
       }
     }
-    if (found < expected) throw expired("raw events", claim, found, expected);
+    if (found < expected || isUntold) throw gone("events", store, claim, { found, expected });
   }
   return [...counted]
     .map(([bucketUs, events]) => ({ bucketUs, events, lag: null }))
     .sort((a, b) => a.bucketUs - b.bucketUs);
 }
 
-function expired(what: string, { minuteUs, writer }: Claim, found: number, expected: number): Reto3Error {
+/** The error for rows that should be there: expired, as far as the lifetimes explain it. */
+function gone(
+  table: "events" | PeriodName,
+  store: Store,
+  { minuteUs, writer }: Claim,
+  seen?: { found: number; expected: number },
+): Reto3Error {
+  const what = table === "events" ? "raw events" : `${table} counts`;
+  const account = seen === undefined ? "" : ` account for ${seen.found} of its ${seen.expected} events; the others`;
+  const isExplained = isPast(table, minuteUs, store.info.retention, Date.now() * 1_000);
+  const why =
+    table === "events"
+      ? "have expired or were not kept"
+      : isExplained
+        ? "have expired"
+        : "are missing, or have expired under an earlier lifetime";
+  const finer = table === "events" ? "--source counts" : table === "1m" ? "a later range" : "a coarser --period";
   return new Reto3Error(
     "EXPIRED",
-    `minute ${formatTimestamp(minuteUs)}: the ${what} of writer ${writer} account for ${found} of its ${expected} events; the others have expired or were not kept`,
-    { hint: "ask for a later range, or for what is kept: --period 1s or 1m, --source counts; 'reto3 store' tells" },
+    `minute ${formatTimestamp(minuteUs)}: the ${what} of writer ${writer}${account} ${why}`,
+    {
+      hint: isExplained
+        ? `ask for ${finer}; 'reto3 store' tells how long what is kept`
+        : `ask for ${finer}; 'reto3 store' tells how long what is kept, 'reto3 verify' what does not add up`,
+    },
   );
 }
 

@@ -306,7 +306,10 @@ describe("GET /counts", () => {
     await writer.close(1_000);
     data.counts["10ms"].clear();
     const response = await fetch(`${server.url}/counts?period=10ms&last=2m`);
-    expect([response.status, await response.text()]).toEqual([410, expect.stringContaining("have expired")]);
+    expect([response.status, await response.text()]).toEqual([
+      410,
+      expect.stringContaining("have expired under an earlier lifetime"),
+    ]);
     expect((await fetch(`${server.url}/counts?period=1s&last=2m`)).status).toBe(200);
   });
 

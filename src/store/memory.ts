@@ -38,6 +38,7 @@ export function memoryStore(data: MemoryData = emptyMemory()): Store {
   return {
     info: {
       location: "memory",
+      identity: identityOf(data),
       durability: "kept in this process's memory; nothing survives it",
       warnings: [],
       schema: "1.1",
@@ -140,6 +141,14 @@ export function memoryStore(data: MemoryData = emptyMemory()): Store {
     },
     async close() {},
   };
+}
+
+const identities = new WeakMap<MemoryData, string>();
+
+function identityOf(data: MemoryData): string {
+  const known = identities.get(data) ?? crypto.randomUUID();
+  identities.set(data, known);
+  return known;
 }
 
 /** All or nothing: what a database's schema would refuse is refused before anything is kept. */

@@ -33,10 +33,21 @@ export function encodeMerged({ minuteUs, writers, rows }: MergedMinute): Uint8Ar
   return Uint8Array.from(bytes);
 }
 
-/** Throws RangeError if `bytes` is not the form above. Histograms are views of `bytes`. */
-export function decodeMerged(minuteUs: number, bytes: Uint8Array): MergedMinute {
-  if (bytes[0] !== FORMAT_VERSION)
-    throw new RangeError(`merged minute: format ${bytes[0]} is unknown, want ${FORMAT_VERSION}`);
+/**
+ * Null if `bytes` is not the form above, as when a later version wrote it: a minute without a cell is read from its
+ * writers' own partitions. Histograms are views of `bytes`.
+ */
+export function decodeMerged(minuteUs: number, bytes: Uint8Array): MergedMinute | null {
+  if (bytes[0] !== FORMAT_VERSION) return null;
+  try {
+    return decode(minuteUs, bytes);
+  } catch (error) {
+    if (error instanceof RangeError) return null;
+    throw error;
+  }
+}
+
+function decode(minuteUs: number, bytes: Uint8Array): MergedMinute {
   const reader = { bytes, at: 1 };
   const writerCount = readVarint(reader);
   const names = take(reader, writerCount * UUID_BYTES);

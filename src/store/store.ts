@@ -109,6 +109,8 @@ export interface ReadOptions {
 export interface StoreInfo {
   /** Where the data is, without any secret. */
   location: string;
+  /** The same for every way to name this store. */
+  identity: string;
   /** What a 2xx promises, as one sentence for people: what it survives. */
   durability: string;
   /** Things that people should know before they trust this store; each one sentence. */
@@ -117,7 +119,7 @@ export interface StoreInfo {
   schema: string;
   retention: Retention;
   /**
-   * A partition whose minute began so long ago gets nothing more from a writer that has died, not even by way of a
+   * A partition whose minute ended so long ago gets nothing more from a writer that has died, not even by way of a
    * replica that was away: whoever reads all of it then reads it for good.
    */
   settleAfterMs: number;
@@ -156,7 +158,7 @@ export interface Store {
     options?: ReadOptions,
   ): Promise<CountRow[]>;
 
-  /** All raw events of a partition that have not expired, by seq, in pages of a few thousand. EXPIRED where too many have. */
+  /** All raw events of a partition that have not expired, by seq, in pages of a few thousand. EXPIRED where the first of them have and the store would have to wade through them. */
   events(partition: Partition, options?: ReadOptions): AsyncIterable<EventRow[]>;
 
   /** Puts a merged minute in the place of the one that is there, as a whole; of two, the later `writtenAtUs` stands. */

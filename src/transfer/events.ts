@@ -60,7 +60,7 @@ export function readEvents(store: Store, { fromUs, toUs, nowUs, signal }: Events
     // Asked before the events are read: an open partition only grows, so what it lacks then has really gone.
     const expected = await expectedEvents(store, claim);
     let found = 0;
-    for await (const page of livingEvents(store, claim, nowUs)) {
+    for await (const page of livingEvents(store, claim)) {
       found += page.length;
       const rows = page.filter(({ receivedUs }) => receivedUs >= fromUs && receivedUs < toUs);
       summary.events += rows.length;

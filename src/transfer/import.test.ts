@@ -292,8 +292,60 @@ describe("an import", () => {
     expect(partitions.skipped).toBeLessThan(10);
   });
 
+  test("of an older copy never replaces what is newer, sealed or not", async () => {
+    for (const seal of [true, false]) {
+      const older = named("older");
+      const newer = named("newer");
+      const sequence = await fill(older, [HOUR], 5, false);
+      await importStore(older, newer, options());
+      await importStore(older, newer, options());
+      const there = new FlushSequence({
+        store: newer,
+        clock: { nowUs: () => ++nowUs, epoch: 0 },
+        signal: new AbortController().signal,
+        newWriterId: () => sequence.writer,
+      });
+      await add(there, HOUR, 0, 8);
+      if (seal) await there.close();
+      const before = await contentOf(newer);
+      expect((await importStore(older, newer, options())).partitions).toEqual({ copied: 0, skipped: 1, open: 1 });
+      expect(await contentOf(newer)).toEqual(before);
+      expect((await answersOf(newer))[2]?.[0]?.events).toBe(8);
+    }
+  });
+
+  test("copies seconds whose minute has expired", async () => {
+    const data = emptyMemory();
+    const source = named("source", data);
+    await fill(source, [HOUR], 5);
+    data.counts["1m"].clear();
+    data.events.clear();
+    const target = named("target");
+    await importStore(source, target, options());
+    expect((await answersOf({ ...target, info: target.info }).catch(() => [])).length).toBe(0);
+    const [claim] = await Array.fromAsync(target.claims(0, 2 * HOUR)).then((pages) => pages.flat());
+    expect((await target.counts(claim!, "1s", HOUR, HOUR + MINUTE_US))[0]?.events).toBe(5);
+  });
+
+  test("a merge of the target that has read the old rows and comes late does not hide the new ones", async () => {
+    const source = named("source");
+    const sequence = await fill(source, [HOUR], 5, false);
+    const target = named("target");
+    await importStore(source, target, options());
+    const { writer } = sequence;
+    await target.seal({ minuteUs: HOUR, writer }, 5, ++nowUs);
+    await add(sequence, HOUR, 5, 5);
+    await sequence.close();
+    const mergedAt = ++nowUs;
+    const [old] = await target.counts({ minuteUs: HOUR, writer }, "1m", HOUR, HOUR + MINUTE_US);
+    await importStore(source, target, options());
+    await target.merge("1m", { minuteUs: HOUR, writers: [writer], writerCount: 1, rows: [old!] }, mergedAt);
+    expect((await answersOf(target))[2]?.[0]?.events).toBe(10);
+  });
+
   test("of a store into itself is refused", async () => {
-    const failure = await importStore(named("a"), named("a"), options()).catch((error: unknown) => error);
+    const data = emptyMemory();
+    const failure = await importStore(named("a", data), named("b", data), options()).catch((error: unknown) => error);
     expect(failure).toMatchObject({
       code: "USAGE",
       message: expect.stringContaining("both the source and the target"),

@@ -8,12 +8,16 @@
 import { FLUSH_EVENTS_MAX } from "../config.ts";
 import { expectedEvents, livingEvents } from "../counts/raw.ts";
 import { Reto3Error } from "../errors.ts";
-import { HOUR_US, MINUTE_US } from "../period.ts";
+import { eventsIn } from "../counts/sum.ts";
+import { HOUR_US, MINUTE_US, PERIOD_NAMES } from "../period.ts";
 import type { Claim, CountLevel, EventRow, Flush, Partition, Store } from "../store/store.ts";
 import { retryUntilKnown } from "../writer/retry.ts";
 
 /** Hides round trips; each has one flush in memory. */
 const PARTITIONS_AT_ONCE = 4;
+
+/** A partition that is written to is read so often, until its levels agree; the next import has the rest. */
+const READINGS_MAX = 5;
 
 /** A store that does not take a write for so long ends the copy; a later one goes on from there. */
 const RETRY_FOR_MS = 60_000;
@@ -49,7 +53,7 @@ export interface ImportResult {
 
 /** Throws USAGE if both are one store; else what a store throws, when it is known that trying again is useless. */
 export async function importStore(source: Store, target: Store, options: ImportOptions): Promise<ImportResult> {
-  if (source.info.location === target.info.location) {
+  if (source.info.identity === target.info.identity) {
     throw new Reto3Error("USAGE", `${source.info.location} is both the source and the target; want two stores`);
   }
   const copy = new Copy(source, target, options);
@@ -102,53 +106,68 @@ class Copy {
 
   async partition(claim: Claim, there: Claim | undefined): Promise<void> {
     const { partitions, rawEvents } = this.result;
-    const events = await expectedEvents(this.#source, claim);
-    const isSealedThere = there !== undefined && there.sealedEvents !== null;
-    if (isSealedThere && there.sealedEvents === events) {
+    const { counts, events } = await this.#countsOf(claim);
+    const eventsThere = there && (await expectedEvents(this.#target, there));
+    if (claim.sealedEvents === null) partitions.open++;
+    if (there && eventsThere !== undefined && eventsThere >= events) {
+      // An older copy must not replace a newer one; of an equal one at most the seal is missing.
+      if (eventsThere === events && claim.sealedEvents !== null && there.sealedEvents === null) {
+        await this.#write(() => this.#target.seal(claim, events, this.#options.nowUs()));
+      }
       partitions.skipped++;
     } else {
-      // One timestamp for all of it, later than that of every copy before.
+      const raw = await this.#copyRows(claim, counts);
+      if (there) await this.#unmerge(claim.minuteUs);
       const writtenAtUs = this.#options.nowUs();
-      const raw = await this.#rows(claim, writtenAtUs);
-      if (isSealedThere) await this.#unmerge(claim.minuteUs, writtenAtUs);
+      const isSealed = claim.sealedEvents !== null || (there !== undefined && there.sealedEvents !== null);
       await this.#write(() =>
-        claim.sealedEvents === null && !isSealedThere
-          ? this.#target.claim(claim, writtenAtUs)
-          : this.#target.seal(claim, events, writtenAtUs),
+        isSealed ? this.#target.seal(claim, events, writtenAtUs) : this.#target.claim(claim, writtenAtUs),
       );
       partitions.copied++;
       this.result.events += events;
       rawEvents.copied += raw;
       rawEvents.missing += Math.max(0, events - raw);
     }
-    if (claim.sealedEvents === null) partitions.open++;
     this.#options.onProgress?.(this.result);
   }
 
-  /** Resolves to the number of raw events. */
-  async #rows(claim: Claim, writtenAtUs: number): Promise<number> {
-    const { minuteUs, writer } = claim;
-    const partition = { minuteUs, writer };
-    const countsAt = (level: CountLevel) => this.#source.counts(partition, level, minuteUs, minuteUs + MINUTE_US);
-    // Coarse to fine, then the events: where the source is still written to, the finer ones have more, never less.
-    const counts = { "1m": await countsAt("1m"), "1s": await countsAt("1s"), "10ms": await countsAt("10ms") };
+  /** All counts of a partition, and how many events these say. Where it is still written to, read again until they agree. */
+  async #countsOf(claim: Claim): Promise<{ counts: Flush["counts"]; events: number }> {
+    const { minuteUs, sealedEvents } = claim;
+    const at = (level: CountLevel) => this.#source.counts(claim, level, minuteUs, minuteUs + MINUTE_US);
+    for (let tries = 1; ; tries++) {
+      const counts = { "1m": await at("1m"), "1s": await at("1s"), "10ms": await at("10ms") };
+      const sums = PERIOD_NAMES.map((level) => eventsIn(counts[level]));
+      const agree = new Set(sums.filter((sum) => sum > 0)).size <= 1;
+      if (agree || sealedEvents !== null || tries >= READINGS_MAX) {
+        return { counts, events: sealedEvents ?? Math.max(...sums) };
+      }
+    }
+  }
+
+  /** With one timestamp for all of it, later than that of every copy before. Resolves to the number of raw events. */
+  async #copyRows(claim: Claim, counts: Flush["counts"]): Promise<number> {
+    const writtenAtUs = this.#options.nowUs();
+    const partition = { minuteUs: claim.minuteUs, writer: claim.writer };
     let raw = 0;
-    for await (const rows of runsOf(livingEvents(this.#source, claim, this.#options.nowUs()))) {
+    for await (const rows of runsOf(livingEvents(this.#source, claim))) {
       await this.#write(() => this.#target.write(flushOf(partition, rows, writtenAtUs)));
       raw += rows.length;
     }
-    if (counts["1m"].length > 0) {
+    if (PERIOD_NAMES.some((level) => counts[level].length > 0)) {
       await this.#write(() => this.#target.write({ ...flushOf(partition, [], writtenAtUs), counts }));
     }
     return raw;
   }
 
   /**
-   * The target had sealed an earlier copy, and may have merged it: the merged minute names this writer with too few
-   * events. One that names nobody takes its place, until the target's next merge.
+   * The target may have settled and merged an earlier copy: the merged minute names this writer with too few events. One
+   * that names nobody takes its place, until the target's next merge. Stamped after the rows are there: a merge that has
+   * read the old ones has an earlier timestamp, whenever it is written.
    */
-  async #unmerge(minuteUs: number, writtenAtUs: number): Promise<void> {
+  async #unmerge(minuteUs: number): Promise<void> {
     const nobody = { minuteUs, writers: [], writerCount: 0, rows: [] };
+    const writtenAtUs = this.#options.nowUs();
     for (const level of ["1s", "1m"] as const) await this.#write(() => this.#target.merge(level, nobody, writtenAtUs));
   }
 

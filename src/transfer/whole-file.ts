@@ -22,15 +22,18 @@ export async function createWholeFile(path: string, { replace }: { replace: bool
   const file = await open(partial, "wx").catch((error: unknown) => {
     throw new Reto3Error("USAGE", `${quote(path, 200)} cannot be written: ${messageOf(error)}`, { cause: error });
   });
+  const failed = (error: unknown) => {
+    throw new Reto3Error("OUTPUT", `${quote(path, 200)} cannot be written: ${messageOf(error)}`, { cause: error });
+  };
   let isOver = false;
   return {
     async put(data) {
-      await file.writeFile(data);
+      await file.writeFile(data).catch(failed);
     },
     async keep() {
-      await file.sync();
+      await file.sync().catch(failed);
       await file.close();
-      await rename(partial, path);
+      await rename(partial, path).catch(failed);
       isOver = true;
     },
     async discard() {

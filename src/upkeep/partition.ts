@@ -3,6 +3,7 @@
 
 import { isPast, livingEvents } from "../counts/raw.ts";
 import { eventsIn } from "../counts/sum.ts";
+import { Histogram } from "../histogram.ts";
 import { bucketStartUs, MINUTE_US, PERIOD_NAMES, PERIODS, type PeriodName } from "../period.ts";
 import type { Claim, CountRow, EventRow, Flush, ReadOptions, Retention, Store } from "../store/store.ts";
 import { PartitionTotals } from "../writer/totals.ts";
@@ -22,19 +23,14 @@ export interface RawContent {
   buckets: ReadonlyMap<number, number>;
 }
 
-export async function readPartition(
-  store: Store,
-  claim: Claim,
-  nowUs: number,
-  options?: ReadOptions,
-): Promise<PartitionContent> {
+export async function readPartition(store: Store, claim: Claim, options?: ReadOptions): Promise<PartitionContent> {
   const endUs = claim.minuteUs + MINUTE_US;
   const level = (name: PeriodName) => store.counts(claim, name, claim.minuteUs, endUs, options);
   const [small, seconds, minute] = await Promise.all([level("10ms"), level("1s"), level("1m")]);
   return {
     claim,
     levels: { "10ms": small, "1s": seconds, "1m": minute },
-    raw: await readRaw(livingEvents(store, claim, nowUs, options)),
+    raw: await readRaw(livingEvents(store, claim, options)),
   };
 }
 
@@ -70,8 +66,8 @@ export interface Verdict {
  * agree at all levels do. Levels whose lifetime has passed are not asked.
  */
 export function judge({ claim, levels, raw }: PartitionContent, retention: Retention, nowUs: number): Verdict {
-  const live = PERIOD_NAMES.filter((name) => !isPast(name, claim.minuteUs, retention, nowUs));
-  const totals = live.map((name) => eventsIn(levels[name]));
+  const current = PERIOD_NAMES.filter((name) => !isPast(name, claim.minuteUs, retention, nowUs));
+  const totals = current.map((name) => eventsIn(levels[name]));
   const sealed = claim.sealedEvents;
   const most = Math.max(0, ...totals);
   // As no seq is there twice, n of them up to n - 1 are all of them.
@@ -81,12 +77,14 @@ export function judge({ claim, levels, raw }: PartitionContent, retention: Reten
     raw.events >= most &&
     (sealed === null || sealed === raw.events);
   if (isWhole) {
-    const problem = firstDifference(raw.buckets, "the raw events", live, levels);
+    const problem = firstDifference(raw.buckets, "the raw events", current, levels);
     return { events: raw.events, state: problem === "" ? "fine" : "recount", problem };
   }
   // Lifetimes take the first events first, so what is left runs up to the last.
   const expected = sealed ?? most;
   const isRest = raw.events === 0 || (raw.lastSeq === expected - 1 && raw.events === expected - raw.firstSeq);
+  // A finer level that is wholly absent has expired under an earlier lifetime, or in the store that this was copied from.
+  const live = current.filter((name) => name === "1m" || eventsIn(levels[name]) > 0);
   const [finest] = live;
   let problem = "";
   if (live.length === 0) problem = sealed === null ? "all of its counts have expired" : "";
@@ -128,11 +126,20 @@ function firstDifference(
 
 /**
  * The totals that the raw events of a partition amount to, as a flush without events that puts them in the place of what
- * is there. When each was flushed is not kept: lags count to the end of the event's 10 ms bucket.
+ * is there; a bucket that has no event is set to nothing. When each was flushed is not kept: lags count to the end of the
+ * event's 10 ms bucket.
  */
-export async function recountedFlush(store: Store, claim: Claim, writtenAtUs: number): Promise<Flush> {
+export async function recountedFlush(
+  store: Store,
+  { claim, levels }: Pick<PartitionContent, "claim" | "levels">,
+  writtenAtUs: number,
+): Promise<Flush> {
   const totals = new PartitionTotals();
-  const rows: Record<PeriodName, Map<number, CountRow>> = { "10ms": new Map(), "1s": new Map(), "1m": new Map() };
+  const rows = {
+    "10ms": new Map(levels["10ms"].map((row) => [row.bucketUs, nothingIn(row)])),
+    "1s": new Map(levels["1s"].map((row) => [row.bucketUs, nothingIn(row)])),
+    "1m": new Map(levels["1m"].map((row) => [row.bucketUs, nothingIn(row)])),
+  };
   for await (const page of store.events(claim, { all: true })) {
     for (const bucket of bucketsOf(page)) {
       const endUs = bucketStartUs(bucket[0]?.receivedUs ?? 0, PERIODS["10ms"].us) + PERIODS["10ms"].us;
@@ -147,6 +154,11 @@ export async function recountedFlush(store: Store, claim: Claim, writtenAtUs: nu
   const counts = { "10ms": [...rows["10ms"].values()], "1s": [...rows["1s"].values()], "1m": [...rows["1m"].values()] };
   const { minuteUs, writer } = claim;
   return { minuteUs, writer, firstSeq: totals.events, createdUs: [], receivedUs: [], counts, writtenAtUs };
+}
+
+function nothingIn({ bucketUs, lagHist }: CountRow): CountRow {
+  const none = lagHist === null ? null : new Histogram().encode();
+  return { bucketUs, events: 0, lagSumUs: 0, lagMinUs: 0, lagMaxUs: 0, lagHist: none };
 }
 
 /** Consecutive events of the same 10 ms. */

@@ -6,7 +6,7 @@ import { memoryStore } from "../store/memory.ts";
 import type { Claim, MergedLevel, Store } from "../store/store.ts";
 import { FlushSequence } from "../writer/sequence.ts";
 import { MERGED_LEVELS, mergeMinute } from "./merge.ts";
-import { emptyStats, passHour } from "./upkeep.ts";
+import { emptyStats, passHour, Upkeep } from "./upkeep.ts";
 
 const HOUR = Date.UTC(2026, 10, 23, 5) * 1_000;
 const NOW = HOUR + 2 * HOUR_US;
@@ -97,6 +97,8 @@ describe("merging", () => {
     );
   });
 
+  const left = (waitingMinutes: number, done: boolean) => ({ waitingMinutes, done });
+
   test("leaves out a minute with an open claim, and one that is not over", async () => {
     const store = memoryStore();
     const open = writerOn(store);
@@ -109,12 +111,12 @@ describe("merging", () => {
     await later.close();
     const pass = { nowUs: HOUR + 3 * MINUTE_US, signal: new AbortController().signal };
     const stats = emptyStats();
-    expect(await passHour(store, HOUR, { ...pass, untilUs: HOUR + 90 * SECOND_US, stats })).toBe(false);
+    expect(await passHour(store, HOUR, { ...pass, untilUs: HOUR + 90 * SECOND_US, stats })).toEqual(left(2, false));
     expect(stats.mergedMinutes).toBe(0);
-    expect(await passHour(store, HOUR, { ...pass, untilUs: HOUR + 3 * MINUTE_US, stats })).toBe(false);
+    expect(await passHour(store, HOUR, { ...pass, untilUs: HOUR + 3 * MINUTE_US, stats })).toEqual(left(1, false));
     expect(stats.mergedMinutes).toBe(1);
     await open.close();
-    expect(await passHour(store, HOUR, { ...pass, untilUs: HOUR + HOUR_US, stats })).toBe(true);
+    expect(await passHour(store, HOUR, { ...pass, untilUs: HOUR + HOUR_US, stats })).toEqual(left(0, true));
     expect(stats.mergedMinutes).toBe(2);
   });
 
@@ -172,3 +174,91 @@ describe("merging", () => {
     expect(await answer(mergedOnly, "1m")).toEqual(before);
   });
 });
+
+describe("upkeep beside a server", () => {
+  const clock = { nowUs: () => NOW, epoch: 0 };
+
+  async function twoMinutes(): Promise<Store> {
+    const store = memoryStore();
+    for (const minute of [0, 1]) {
+      const sequence = writerOn(store);
+      await flush(sequence, minute, [0]);
+      await sequence.close();
+    }
+    return store;
+  }
+
+  const merged = async (store: Store) => {
+    let minutes = 0;
+    for await (const page of store.merged("1m", HOUR, HOUR + HOUR_US)) minutes += page.length;
+    return minutes;
+  };
+
+  test("merges what is closed, and later what closes later", async () => {
+    const store = await twoMinutes();
+    const upkeep = new Upkeep({ store, clock, intervalMs: 1, onFailure: () => {} });
+    await until(async () => (await merged(store)) === 2);
+    const sequence = writerOn(store);
+    await flush(sequence, 60 + 5, [0]);
+    await sequence.close();
+    // The hour of now is looked at in each round.
+    const later = new Upkeep({
+      store,
+      clock: { nowUs: () => NOW + HOUR_US, epoch: 0 },
+      intervalMs: 1,
+      onFailure: () => {},
+    });
+    await until(async () => later.stats.mergedMinutes === 1);
+    await Promise.all([upkeep.stop(), later.stop()]);
+    expect([upkeep.stats.mergedMinutes, upkeep.stats.failures]).toEqual([2, 0]);
+  });
+
+  test("goes on after a round that failed, and tells of it", async () => {
+    const store = await twoMinutes();
+    const errors: unknown[] = [];
+    let calls = 0;
+    const flaky: Store = {
+      ...store,
+      claimedHours: () => (calls++ === 0 ? Promise.reject(new Error("away")) : store.claimedHours()),
+    };
+    const upkeep = new Upkeep({ store: flaky, clock, intervalMs: 1, onFailure: (error) => errors.push(error) });
+    await until(async () => (await merged(store)) === 2);
+    await upkeep.stop();
+    expect([errors.length, upkeep.stats.failures]).toEqual([1, 1]);
+  });
+
+  test("does nothing by a clock that is not the store's", async () => {
+    const store = await twoMinutes();
+    const errors: unknown[] = [];
+    const elsewhere: Store = { ...store, clockOffsetUs: async () => -3 * HOUR_US };
+    const upkeep = new Upkeep({ store: elsewhere, clock, intervalMs: 1, onFailure: (error) => errors.push(error) });
+    await until(async () => errors.length > 1);
+    await upkeep.stop();
+    expect(String(errors[0])).toContain("this machine's clock differs from the store's by -10800 s");
+    expect(await merged(store)).toBe(0);
+  });
+
+  test("a partition that cannot be settled holds up no other minute", async () => {
+    const store = await twoMinutes();
+    await store.claim({ minuteUs: HOUR + 2 * MINUTE_US, writer: Bun.randomUUIDv7() }, 1);
+    const oneDown: Store = {
+      ...store,
+      async *events(partition, options) {
+        if (options?.all) throw new Error("a replica is down");
+        yield* store.events(partition);
+      },
+    };
+    const unsettled: Claim[] = [];
+    const stats = emptyStats();
+    const signal = new AbortController().signal;
+    const onUnsettled = (claim: Claim) => unsettled.push(claim);
+    const pass = { nowUs: NOW, untilUs: NOW, signal, stats, onUnsettled };
+    expect(await passHour(oneDown, HOUR, pass)).toEqual({ waitingMinutes: 1, done: false });
+    expect([stats.mergedMinutes, stats.failures, unsettled.length]).toEqual([2, 1, 1]);
+    expect(await passHour(store, HOUR, pass)).toEqual({ waitingMinutes: 0, done: true });
+  });
+});
+
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  while (!(await condition())) await Bun.sleep(1);
+}

@@ -1,23 +1,41 @@
 // What a store needs done now and then: settling what dead writers left, merging closed minutes. An hour at a time.
-// `pass` does it once for a range (`reto3 merge`), `Upkeep` goes on doing it (serve). Knows the store's contract.
+// `passHour` does it once (`reto3 merge`), `Upkeep` goes on doing it (serve). Knows the store's contract.
 
 import type { Clock } from "../clock.ts";
 import { FINAL_AFTER_MS, UPKEEP_INTERVAL_MS } from "../config.ts";
-import { bucketStartUs, HOUR_US, MINUTE_US } from "../period.ts";
+import { bucketStartUs, DAY_US, HOUR_US, MINUTE_US } from "../period.ts";
+import { byMinute } from "../counts/plan.ts";
+import { isPast } from "../counts/raw.ts";
+import { Reto3Error } from "../errors.ts";
 import type { Claim, Store } from "../store/store.ts";
 import { pause } from "../writer/retry.ts";
 import { MERGED_LEVELS, mergeMinute } from "./merge.ts";
 import { isAbandoned, settle } from "./settle.ts";
 
-/** Between two looks at all hours that the store has. */
+/** Between two looks at the hours of the last days, for what others have left or brought. */
 const LOOK_INTERVAL_MS = 6 * 3_600_000;
+
+/** What is older was merged by those who served then; after an import `reto3 merge` does it. */
+const LOOK_BACK_US = 7 * DAY_US;
+
+/** Who is further off than this from the store's clock would take living writers for dead ones. */
+const CLOCK_OFFSET_MAX_US = MINUTE_US;
 
 export interface UpkeepStats {
   mergedMinutes: number;
   settledPartitions: number;
   /** Partitions of dead writers that contradict themselves, as "minute/writer"; they stay open, and are not tried again. */
   readonly undecided: Set<string>;
+  /** Partitions that could not be settled just now, as while a replica is down, and rounds that failed as a whole. */
   failures: number;
+}
+
+/** What is left to do in an hour. */
+export interface HourLeft {
+  /** Closed minutes with a claim that is not sealed, and minutes that are not over for long enough. */
+  waitingMinutes: number;
+  /** Nothing is left, ever, unless a late claim comes. */
+  done: boolean;
 }
 
 export function emptyStats(): UpkeepStats {
@@ -33,18 +51,31 @@ export interface PassOptions {
   stats: UpkeepStats;
   /** Told of each partition of a dead writer that was settled or could not be, for people. */
   onSettled?: (claim: Claim, events: number | null, problem: string) => void;
+  /** Told of each partition that could not be settled just now. */
+  onUnsettled?: (claim: Claim, error: unknown) => void;
 }
 
-/** Settles and merges what is due in one hour. True if nothing is left to do there, ever, unless a late claim comes. */
-export async function passHour(store: Store, hourUs: number, options: PassOptions): Promise<boolean> {
+/** Throws STORE_REFUSED where this machine's clock cannot be trusted to tell a dead writer from a living one. */
+export async function checkClock(store: Store): Promise<void> {
+  const offsetUs = (await store.clockOffsetUs()) ?? 0;
+  if (Math.abs(offsetUs) <= CLOCK_OFFSET_MAX_US) return;
+  throw new Reto3Error(
+    "STORE_REFUSED",
+    `this machine's clock differs from the store's by ${Math.round(offsetUs / 1_000_000)} s; nothing is settled or merged by it`,
+    { hint: "set the clock; run NTP on both" },
+  );
+}
+
+/** Settles and merges what is due in one hour. */
+export async function passHour(store: Store, hourUs: number, options: PassOptions): Promise<HourLeft> {
   const { nowUs, untilUs, signal, stats } = options;
-  let done = hourUs + HOUR_US <= untilUs;
-  const minutes = new Map<number, Claim[]>();
+  const claims: Claim[] = [];
+  const waiting = new Set<number>();
+  const interrupted = { waitingMinutes: 0, done: false };
   for await (const page of store.claims(hourUs, hourUs + HOUR_US)) {
     for (const claim of page) {
-      const settled = isAbandoned(claim, store, nowUs) ? await settleOne(store, claim, options) : claim;
-      minutes.set(claim.minuteUs, [...(minutes.get(claim.minuteUs) ?? []), settled]);
-      if (signal.aborted) return false;
+      claims.push(isAbandoned(claim, store, nowUs) ? await settleOne(store, claim, options) : claim);
+      if (signal.aborted) return interrupted;
     }
   }
   for (const level of MERGED_LEVELS) {
@@ -52,32 +83,42 @@ export async function passHour(store: Store, hourUs: number, options: PassOption
     for await (const page of store.merged(level, hourUs, hourUs + HOUR_US)) {
       for (const { minuteUs, writerCount } of page) merged.set(minuteUs, writerCount);
     }
-    for (const [minuteUs, claims] of minutes) {
-      if (signal.aborted) return false;
-      if (merged.get(minuteUs) === claims.length) continue;
-      const closed = minuteUs + MINUTE_US <= untilUs && claims.every(({ sealedEvents }) => sealedEvents !== null);
-      if (!closed) done = false;
-      else if ((await mergeMinute(store, level, claims, nowUs)) && level === "1m") stats.mergedMinutes++;
+    for (const [minuteUs, some] of byMinute(claims)) {
+      if (signal.aborted) return interrupted;
+      if (merged.get(minuteUs) === some.length || isPast(level, minuteUs, store.info.retention, nowUs)) continue;
+      const closed = minuteUs + MINUTE_US <= untilUs && some.every(({ sealedEvents }) => sealedEvents !== null);
+      if (!closed) waiting.add(minuteUs);
+      else if ((await mergeMinute(store, level, some, nowUs)) && level === "1m") stats.mergedMinutes++;
     }
   }
-  return done;
+  return { waitingMinutes: waiting.size, done: waiting.size === 0 && hourUs + HOUR_US <= untilUs };
 }
 
-async function settleOne(store: Store, claim: Claim, { nowUs, stats, onSettled }: PassOptions): Promise<Claim> {
+/** A partition that cannot be settled holds up nothing else. */
+async function settleOne(store: Store, claim: Claim, options: PassOptions): Promise<Claim> {
+  const { nowUs, stats, onSettled, onUnsettled } = options;
   const key = `${claim.minuteUs}/${claim.writer}`;
   if (stats.undecided.has(key)) return claim;
-  const { events, problem } = await settle(store, claim, nowUs);
-  if (events === null) stats.undecided.add(key);
-  else stats.settledPartitions++;
-  onSettled?.(claim, events, problem);
-  return { ...claim, sealedEvents: events };
+  try {
+    const { events, problem } = await settle(store, claim, nowUs);
+    if (events === null) stats.undecided.add(key);
+    else stats.settledPartitions++;
+    onSettled?.(claim, events, problem);
+    return { ...claim, sealedEvents: events };
+  } catch (error) {
+    stats.failures++;
+    onUnsettled?.(claim, error);
+    return claim;
+  }
 }
 
-export interface UpkeepOptions extends Pick<PassOptions, "onSettled"> {
+export interface UpkeepOptions extends Pick<PassOptions, "onSettled" | "onUnsettled"> {
   store: Store;
   clock: Clock;
   /** Told when a round failed; the next one tries again. */
   onFailure: (error: unknown) => void;
+  /** Between two rounds, on average. Default: UPKEEP_INTERVAL_MS. */
+  intervalMs?: number;
 }
 
 /** Rounds of upkeep beside a running writer, one hour after another with a rest between them. */
@@ -105,7 +146,7 @@ export class Upkeep {
     const { signal } = this.#stop;
     while (!signal.aborted) {
       // Several processes that share a store take turns by chance: who comes later finds the work done.
-      await pause(UPKEEP_INTERVAL_MS * (0.5 + Math.random()), signal);
+      await pause((this.#options.intervalMs ?? UPKEEP_INTERVAL_MS) * (0.5 + Math.random()), signal);
       try {
         await this.#round();
       } catch (error) {
@@ -119,22 +160,24 @@ export class Upkeep {
   async #round(): Promise<void> {
     const { store, clock } = this.#options;
     const { signal } = this.#stop;
+    await checkClock(store);
     await this.#look(clock.nowUs());
     for (const hourUs of [...this.#pending].sort((a, b) => b - a)) {
       if (signal.aborted) return;
       const nowUs = clock.nowUs();
       const options = { ...this.#options, nowUs, untilUs: nowUs - FINAL_AFTER_MS * 1_000, signal, stats: this.stats };
       const startedMs = performance.now();
-      if (await passHour(store, hourUs, options)) this.#pending.delete(hourUs);
+      if ((await passHour(store, hourUs, options)).done) this.#pending.delete(hourUs);
       // At most half of the time, so that a long backlog leaves room for flushes.
       await pause(performance.now() - startedMs, signal);
     }
   }
 
-  /** All hours now and then, for what others have left or brought; between, those that pass. */
+  /** All hours of the last days now and then; between, those that pass. */
   async #look(nowUs: number): Promise<void> {
     if (performance.now() >= this.#nextLookMs) {
-      this.#pending = new Set(await this.#options.store.claimedHours());
+      const hours = await this.#options.store.claimedHours();
+      this.#pending = new Set(hours.filter((hourUs) => hourUs > nowUs - LOOK_BACK_US));
       this.#nextLookMs = performance.now() + LOOK_INTERVAL_MS;
     }
     this.#pending.add(bucketStartUs(nowUs, HOUR_US));

@@ -57,7 +57,7 @@ async function verified(store: Store, repair = false, nowUs = NOW) {
   const options = {
     fromUs: HOUR,
     toUs: HOUR + HOUR_US,
-    nowUs,
+    clock: { nowUs: () => nowUs, epoch: 0 },
     repair,
     signal: new AbortController().signal,
     onDifference: (difference: Difference) => differences.push(difference),
@@ -96,6 +96,57 @@ describe("verifying", () => {
       expect((await verified(one.store)).problems).toEqual([]);
     },
   );
+
+  test("a count in a bucket in which nothing arrived is set to nothing", async () => {
+    const one = await written();
+    // Two events of the first second are said to have come in the fourth.
+    tamper(one, "1s", HOUR, 2);
+    const rows = one.data.counts["1s"].get(one.key)!;
+    rows.set(HOUR + 3 * SECOND_US, { ...rows.get(HOUR)!, bucketUs: HOUR + 3 * SECOND_US });
+    expect((await verified(one.store, true)).stats).toMatchObject({ differences: 1, repaired: 1 });
+    expect((await verified(one.store)).problems).toEqual([]);
+    const counts = await one.store.counts(one.claim, "1s", HOUR, HOUR + MINUTE_US);
+    expect(counts.map(({ events }) => events)).toEqual([4, 2, 0]);
+  });
+
+  test("what expires while others are verified is not missing", async () => {
+    const one = await written({ retention: { "10ms": 3_600 } });
+    let nowUs = HOUR + HOUR_US - 1;
+    const slow: Store = {
+      ...one.store,
+      async counts(partition, level, ...rest) {
+        if (level !== "10ms") return one.store.counts(partition, level, ...rest);
+        nowUs += 2;
+        return (await one.store.counts(partition, level, ...rest)).slice(1);
+      },
+    };
+    loseRaw(one, 0, 1, 2, 3, 4, 5);
+    const stats = emptyVerifyStats();
+    const problems: string[] = [];
+    await verify(
+      slow,
+      [HOUR],
+      {
+        fromUs: HOUR,
+        toUs: HOUR + HOUR_US,
+        clock: { nowUs: () => nowUs, epoch: 0 },
+        repair: false,
+        signal: new AbortController().signal,
+        onDifference: ({ problem }) => problems.push(problem),
+      },
+      stats,
+    );
+    expect([problems, stats.leftOut.countPartitions]).toEqual([[], 1]);
+  });
+
+  test("a level that is wholly absent is left out: it expired elsewhere, or under an earlier lifetime", async () => {
+    const one = await written();
+    loseRaw(one, 0, 1, 2, 3, 4, 5);
+    one.data.counts["10ms"].delete(one.key);
+    expect((await verified(one.store)).stats).toMatchObject({ differences: 0, leftOut: { countPartitions: 1 } });
+    one.data.counts["1m"].delete(one.key);
+    expect((await verified(one.store)).problems).toEqual(["the 1m counts say 0 at 05:00:00.000, the 1s counts 6"]);
+  });
 
   test("never lowers a count for raw events that are not whole", async () => {
     const one = await written();
@@ -186,7 +237,7 @@ describe("settling", () => {
 
   test("leaves a claim alone until its writer can do no more", async () => {
     const { store, claim } = await written({ seal: false });
-    const lastUs = HOUR + store.info.settleAfterMs * 1_000 - 1;
+    const lastUs = HOUR + MINUTE_US + store.info.settleAfterMs * 1_000 - 1;
     expect(isAbandoned(claim, store, lastUs)).toBe(false);
     expect(await settleAll(store, lastUs)).toEqual({ sealed: [null], undecided: 0 });
     expect(await settleAll(store, lastUs + 1)).toEqual({ sealed: [6], undecided: 0 });
@@ -219,7 +270,7 @@ describe("settling", () => {
     const watched: Store = { ...one.store, counts: (...args) => (reads++, one.store.counts(...args)) };
     const stats = emptyStats();
     const pass = () => passHour(watched, HOUR, { nowUs: NOW, untilUs: NOW, signal, stats });
-    expect([await pass(), stats.undecided.size]).toEqual([false, 1]);
+    expect([(await pass()).done, stats.undecided.size]).toEqual([false, 1]);
     const before = reads;
     await pass();
     expect(reads).toBe(before);

@@ -3,6 +3,8 @@
 
 import { FINAL_AFTER_MS } from "../config.ts";
 import { mapInOrder } from "../counts/in-order.ts";
+import type { Clock } from "../clock.ts";
+import { byMinute } from "../counts/plan.ts";
 import { isPast } from "../counts/raw.ts";
 import { BucketSums, eventsIn, type Totals } from "../counts/sum.ts";
 import { HOUR_US, MINUTE_US } from "../period.ts";
@@ -43,7 +45,8 @@ export interface VerifyStats {
 export interface VerifyOptions {
   fromUs: number;
   toUs: number;
-  nowUs: number;
+  /** Looked at again for each partition: what expires while others are verified is not missing. */
+  clock: Clock;
   repair: boolean;
   signal: AbortSignal;
   onDifference: (difference: Difference) => void;
@@ -70,11 +73,9 @@ export async function verify(
         for (const one of page) merged.set(`${level}/${one.minuteUs}`, one);
       }
     }
-    const minutes = new Map<number, Claim[]>();
-    for await (const page of store.claims(fromUs, toUs)) {
-      for (const claim of page) minutes.set(claim.minuteUs, [...(minutes.get(claim.minuteUs) ?? []), claim]);
-    }
-    for (const [minuteUs, claims] of minutes) {
+    const found: Claim[] = [];
+    for await (const page of store.claims(fromUs, toUs)) for (const claim of page) found.push(claim);
+    for (const [minuteUs, claims] of byMinute(found)) {
       if (options.signal.aborted) return;
       const minute = new MinuteCheck(store, minuteUs, options, stats);
       await minute.checkPartitions(claims);
@@ -111,9 +112,10 @@ class MinuteCheck {
   }
 
   async #checkPartition(claim: Claim): Promise<void> {
-    const { nowUs, repair } = this.#options;
+    const { clock, repair } = this.#options;
     const { retention } = this.#store.info;
-    const content = await readPartition(this.#store, claim, nowUs);
+    const content = await readPartition(this.#store, claim);
+    const nowUs = clock.nowUs();
     const { state, events, problem } = judge(content, retention, nowUs);
     const { "1s": seconds, "1m": minute } = content.levels;
     this.#rows.set(claim.writer, { "1s": seconds, "1m": minute });
@@ -124,9 +126,9 @@ class MinuteCheck {
       leftOut.rawPartitions++;
       leftOut.rawEvents += held - content.raw.events;
     }
-    if ((["10ms", "1s"] as const).some((level) => isPast(level, claim.minuteUs, retention, nowUs))) {
-      leftOut.countPartitions++;
-    }
+    const isGone = (level: "10ms" | "1s") =>
+      isPast(level, claim.minuteUs, retention, nowUs) || (held > 0 && content.levels[level].length === 0);
+    if (isGone("10ms") || isGone("1s")) leftOut.countPartitions++;
     if (state === "fine") return;
     const mayMend = repair && (claim.sealedEvents !== null || isAbandoned(claim, this.#store, nowUs));
     const mended = mayMend ? await mend(this.#store, claim, nowUs) : undefined;
@@ -144,7 +146,7 @@ class MinuteCheck {
     if (problem === "") return;
     const allSealed = claims.every(({ sealedEvents }) => sealedEvents !== null);
     const repaired =
-      this.#options.repair && allSealed && (await mergeMinute(this.#store, level, claims, this.#options.nowUs));
+      this.#options.repair && allSealed && (await mergeMinute(this.#store, level, claims, this.#options.clock.nowUs()));
     this.#report(null, problem, repaired);
   }
 
@@ -156,7 +158,8 @@ class MinuteCheck {
     const sealed = covered.reduce((sum, { sealedEvents }) => sum + (sealedEvents ?? 0), 0);
     const found = eventsIn(merged.rows);
     if (found !== sealed) return `the merged ${level} counts say ${found}, the seals of their writers ${sealed}`;
-    if (isPast(level, this.#minuteUs, this.#store.info.retention, this.#options.nowUs)) return "";
+    const { retention } = this.#store.info;
+    if (rows.length === 0 || isPast(level, this.#minuteUs, retention, this.#options.clock.nowUs())) return "";
     return Bun.deepEquals(totalsOf(rows), totalsOf(merged.rows))
       ? ""
       : `the merged ${level} counts are not the sum of their writers'`;
@@ -170,7 +173,7 @@ class MinuteCheck {
 
   /** Nobody writes into it any more, though somebody left it open. */
   #isLongOver(): boolean {
-    return this.#options.nowUs >= this.#minuteUs + MINUTE_US + FINAL_AFTER_MS * 1_000;
+    return this.#options.clock.nowUs() >= this.#minuteUs + MINUTE_US + FINAL_AFTER_MS * 1_000;
   }
 }
 

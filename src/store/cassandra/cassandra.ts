@@ -16,7 +16,7 @@ import type {
   Store,
   StoreInfo,
 } from "../store.ts";
-import { expiredIfReadFailed, storeError } from "./errors.ts";
+import { expiredEvents, isReadFailure, storeError } from "./errors.ts";
 import { flushStatements, uuidBytes } from "./flush.ts";
 import { ensureSchema, type SchemaState } from "./schema.ts";
 import { changeSchema, commitLogSyncs, connect, type CommitLogSync } from "./session.ts";
@@ -87,6 +87,7 @@ function describe(address: CassandraAddress, schema: SchemaState, syncs: readonl
   const down = syncs.filter(({ mode }) => mode === "down");
   return {
     location: address.location,
+    identity: schema.id,
     schema: hasMerged ? "1.1" : "1.0",
     retention,
     settleAfterMs: SETTLE_AFTER_MS,
@@ -190,12 +191,14 @@ function operations(client: Client, keyspace: string, schema: SchemaState): Omit
       return rows.map(countOf);
     },
     async *events({ minuteUs, writer }, options) {
+      // Expired rows lie on the disk for hours more, and beyond 100,000 of them a node refuses the read.
+      if (isPast(minuteUs, schema.retention.events)) throw expiredEvents();
       try {
         for await (const page of pages(cql.events, [minuteUs, uuidBytes(writer)], reach(options))) {
           if (page.length > 0) yield page.map(eventOf);
         }
       } catch (error) {
-        throw expiredIfReadFailed(error);
+        throw isReadFailure(error) ? expiredEvents(error) : error;
       }
     },
     async merge(level, minute, writtenAtUs) {
@@ -216,7 +219,7 @@ function operations(client: Client, keyspace: string, schema: SchemaState): Omit
       const select = `SELECT minute, cell FROM ${keyspace}.merged_${level} WHERE ${key} = ? AND minute >= ? AND minute < ?`;
       for (let startUs = bucketStartUs(fromUs, partitionUs); startUs < toUs; startUs += partitionUs) {
         for await (const page of pages(select, [startUs, fromUs, toUs], { fetchSize: pageRows }))
-          yield page.map(mergedOf);
+          yield page.flatMap((row) => mergedOf(row) ?? []);
       }
     },
     async sizes() {
@@ -250,6 +253,10 @@ function reach(options: ReadOptions | undefined): QueryOptions {
   return options?.all ? { consistency: types.consistencies.all } : {};
 }
 
+function isPast(minuteUs: number, lifetimeSeconds: number | null): boolean {
+  return lifetimeSeconds !== null && Date.now() * 1_000 >= minuteUs + lifetimeSeconds * SECOND_US;
+}
+
 const inPartition = "WHERE minute = ? AND writer = ?";
 
 function numberAt(row: types.Row, column: string): number {
@@ -266,7 +273,7 @@ function claimCountOf(row: types.Row): ClaimCount {
   return { minuteUs: numberAt(row, "minute"), claims: numberAt(row, "claims"), sealed: numberAt(row, "sealed") };
 }
 
-function mergedOf(row: types.Row): MergedMinute {
+function mergedOf(row: types.Row): MergedMinute | null {
   return decodeMerged(numberAt(row, "minute"), row.get("cell") as Buffer);
 }
 

@@ -28,17 +28,16 @@ export function storeError(error: unknown): Reto3Error {
 /** As a number, which is what the driver's errors have. */
 const READ_FAILURE: number = codes.readFailure;
 
-/**
- * Rows that have expired stay on the disk for gc_grace_seconds, and a replica that meets more than 100,000 of them in one
- * partition (tombstone_failure_threshold) fails the read. Version 4 of the protocol does not say why it failed.
- */
-export function expiredIfReadFailed(error: unknown): unknown {
-  if (!(error instanceof Reto3Error)) return error;
-  const { cause } = error;
-  if (!(cause instanceof driverErrors.ResponseError) || cause.code !== READ_FAILURE) return error;
-  const message = "Cassandra cannot read these raw events any more, as when too many of them have expired";
-  return new Reto3Error("EXPIRED", `${message}: ${cause.message}`, {
-    hint: "ask for what is kept: --source counts; the log of the node tells why it failed",
+/** A replica could not read: it met more than tombstone_failure_threshold expired rows, as a rule. Version 4 of the protocol does not say. */
+export function isReadFailure(error: unknown): boolean {
+  if (!(error instanceof Reto3Error)) return false;
+  return error.cause instanceof driverErrors.ResponseError && error.cause.code === READ_FAILURE;
+}
+
+export function expiredEvents(cause?: unknown): Reto3Error {
+  const why = cause === undefined ? "their lifetime has passed" : `the node failed to: ${messageOf(cause)}`;
+  return new Reto3Error("EXPIRED", `these raw events cannot be read any more: ${why}`, {
+    hint: "ask for what is kept: --source counts",
     cause,
   });
 }

@@ -75,12 +75,20 @@ const TABLES: Record<string, TableDefinition> = {
   },
 };
 
+interface TableState {
+  id: string;
+  /** Its rows' time to live; 0: for good. */
+  seconds: number;
+}
+
 /** What the keyspace is like. */
 export interface SchemaState {
   rf: number;
   retention: Retention;
   /** False in a store of 0.1.0 that no later version has served yet. */
   hasMerged: boolean;
+  /** That of the table of events, which every node gives it when it is made. */
+  id: string;
 }
 
 /**
@@ -120,7 +128,7 @@ export async function ensureSchema(
     await changeLifetimes(client, address, tables, options.retention);
     tables = await tablesOf(client, address);
   }
-  const lifetimeOf = (name: string) => tables.get(name) || null;
+  const lifetimeOf = (name: string) => tables.get(name)?.seconds || null;
   return {
     rf,
     retention: {
@@ -131,6 +139,7 @@ export async function ensureSchema(
       rawBytesMax: null,
     },
     hasMerged: tables.has("merged_1s") && tables.has("merged_1m"),
+    id: tables.get("events")?.id ?? "",
   };
 }
 
@@ -149,10 +158,10 @@ async function replicationOf(client: Client, address: CassandraAddress): Promise
   );
 }
 
-/** Our tables that are there, each with its rows' time to live in seconds (0: for good); throws STORE_OPEN for one that is not of this version. */
-async function tablesOf(client: Client, { keyspace, location }: CassandraAddress): Promise<Map<string, number>> {
-  const cql = "SELECT table_name, comment, default_time_to_live FROM system_schema.tables WHERE keyspace_name = ?";
-  const found = new Map<string, number>();
+/** Our tables that are there; throws STORE_OPEN for one that is not of this version. */
+async function tablesOf(client: Client, { keyspace, location }: CassandraAddress): Promise<Map<string, TableState>> {
+  const cql = "SELECT table_name, id, comment, default_time_to_live FROM system_schema.tables WHERE keyspace_name = ?";
+  const found = new Map<string, TableState>();
   for (const row of (await client.execute(cql, [keyspace], ONCE)).rows) {
     const name = String(row.get("table_name"));
     if (!Object.hasOwn(TABLES, name)) continue;
@@ -164,15 +173,15 @@ async function tablesOf(client: Client, { keyspace, location }: CassandraAddress
         { hint: "use the reto3 that made it, or name another keyspace" },
       );
     }
-    found.set(name, Number(row.get("default_time_to_live")));
+    found.set(name, { id: String(row.get("id")), seconds: Number(row.get("default_time_to_live")) });
   }
   return found;
 }
 
-function createTable(keyspace: string, name: string, table: TableDefinition, tables: Map<string, number>): string {
+function createTable(keyspace: string, name: string, table: TableDefinition, tables: Map<string, TableState>): string {
   const { columns, comment, lifetime } = table;
   // A table that comes later lives as long as the one that it goes with.
-  const sister = lifetime === null ? undefined : tables.get(`counts_${lifetime}`);
+  const sister = lifetime === null ? undefined : tables.get(`counts_${lifetime}`)?.seconds;
   const seconds = lifetime === null ? null : sister === undefined ? DEFAULT_RETENTION[lifetime] : sister || null;
   const expiry = seconds === null ? `gc_grace_seconds = ${GC_GRACE_SECONDS}` : expiring(seconds);
   return `CREATE TABLE IF NOT EXISTS ${keyspace}.${name} (${columns}) WITH comment = '${comment}' AND ${LZ} AND ${expiry}`;
@@ -195,7 +204,7 @@ const KEPT = `default_time_to_live = 0 AND gc_grace_seconds = ${GC_GRACE_SECONDS
 async function changeLifetimes(
   client: Client,
   { keyspace, location }: CassandraAddress,
-  tables: Map<string, number>,
+  tables: Map<string, TableState>,
   wanted: Partial<Retention>,
 ): Promise<void> {
   if (typeof wanted.rawBytesMax === "number") {
@@ -207,7 +216,7 @@ async function changeLifetimes(
   }
   for (const [name, { lifetime }] of Object.entries(TABLES)) {
     const seconds = lifetime === null ? undefined : wanted[lifetime];
-    if (seconds === undefined || (seconds ?? 0) === tables.get(name)) continue;
+    if (seconds === undefined || (seconds ?? 0) === tables.get(name)?.seconds) continue;
     await changeSchema(client, `ALTER TABLE ${keyspace}.${name} WITH ${seconds === null ? KEPT : expiring(seconds)}`);
   }
 }

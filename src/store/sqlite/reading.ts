@@ -123,11 +123,11 @@ export function reading(db: Database, statements: Statements): Reading {
       let from = fromUs;
       for (;;) {
         const start = from;
-        const page = attempt(() => query.all(start, toUs).map(({ minute, cell }) => decodeMerged(minute, cell)));
-        yield page;
+        const page = attempt(() => query.all(start, toUs));
+        yield page.flatMap(({ minute, cell }) => decodeMerged(minute, cell) ?? []);
         const last = page.at(-1);
         if (!last || page.length < rowsMax) return;
-        from = last.minuteUs + 1;
+        from = last.minute + 1;
         await nextTurn();
       }
     },

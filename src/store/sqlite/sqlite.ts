@@ -5,7 +5,7 @@
 //     housekeeper         a thread beside: log and expiry           statements, errors, turn   what these share
 
 import { Database } from "bun:sqlite";
-import { existsSync, rmSync } from "node:fs";
+import { existsSync, realpathSync, rmSync } from "node:fs";
 import { FINAL_AFTER_MS } from "../../config.ts";
 import { settlesWithin } from "../../deadline.ts";
 import { messageOf, Reto3Error } from "../../errors.ts";
@@ -52,6 +52,7 @@ export function openSqlite(file: string, options: OpenOptions): Store {
   return {
     info: {
       location,
+      identity: realpathSync(path),
       durability:
         "on this machine's disk (SQLite, synced at each commit); it survives a killed process and a power cut",
       warnings: [],
