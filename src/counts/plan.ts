@@ -18,11 +18,13 @@ export interface MinutePlan {
 }
 
 /**
- * The first stretch of a range is planned alone, so that its answer starts at once; then ever more at a time, up to what
- * is good for one page: a minute of seconds has some 10 kB.
+ * The first stretch of a range is short and planned alone, so that its answer starts at once; then each is twice as long
+ * as the one before, up to what is good for one page: a minute of seconds has some 10 kB.
  */
-const FIRST_STRETCH_US = HOUR_US;
-const STRETCH_MAX_US: Record<MergedLevel, number> = { "1s": HOUR_US, "1m": DAY_US };
+const STRETCH_US: Record<MergedLevel, { first: number; max: number }> = {
+  "1s": { first: 5 * MINUTE_US, max: HOUR_US },
+  "1m": { first: HOUR_US, max: DAY_US },
+};
 
 /** Minutes that are not covered are asked for together when no more than this lies between them. */
 const GAP_MAX_US = 10 * MINUTE_US;
@@ -43,8 +45,10 @@ export async function* planMinutes(
     yield* planPlainly(store, startUs, toUs, signal);
     return;
   }
-  const stretches = stretchesOf(startUs, toUs, STRETCH_MAX_US[level]);
+  const stretches = stretchesOf(startUs, toUs, STRETCH_US[level]);
   const plan = (stretch: Stretch) => planStretch(store, level, stretch, signal);
+  const first = stretches.next();
+  if (!first.done) yield await plan(first.value);
   for await (const { result } of mapInOrder(stretches, 2, plan)) {
     if (signal?.aborted) return;
     yield result;
@@ -56,13 +60,17 @@ interface Stretch {
   toUs: number;
 }
 
-function* stretchesOf(fromUs: number, toUs: number, maxUs: number): Generator<Stretch> {
-  let lengthUs = FIRST_STRETCH_US;
+function* stretchesOf(
+  fromUs: number,
+  toUs: number,
+  { first, max }: { first: number; max: number },
+): Generator<Stretch> {
+  let lengthUs = first;
   for (let startUs = fromUs; startUs < toUs;) {
-    const endUs = Math.min(bucketStartUs(startUs + lengthUs, HOUR_US), toUs);
+    const endUs = Math.min(startUs + lengthUs, toUs);
     yield { fromUs: startUs, toUs: endUs };
     startUs = endUs;
-    lengthUs = Math.min(maxUs, lengthUs * 2);
+    lengthUs = Math.min(max, lengthUs * 2);
   }
 }
 

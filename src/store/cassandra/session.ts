@@ -27,7 +27,8 @@ export async function connect(address: CassandraAddress): Promise<Client> {
   const client = new Client({
     contactPoints: [...hosts],
     localDataCenter: datacenter,
-    protocolOptions: { port },
+    // The highest that the driver speaks to Cassandra: without it, it first tries another and connects twice.
+    protocolOptions: { port, maxVersion: types.protocolVersion.v4 },
     ...(credentials && { credentials }),
     queryOptions: {
       // With one replica this is that one; with three it is two, for writes and reads alike.
