@@ -1,7 +1,7 @@
 // `reto3 serve`: wires store, writer and HTTP server, says what it promises, and shuts down in order.
 
 import { version } from "../package.json";
-import { systemClock } from "../src/clock.ts";
+import { systemClock, type Clock } from "../src/clock.ts";
 import {
   ACK_TIMEOUT_MAX_MS,
   CLOCK_OFFSET_WARN_US,
@@ -15,7 +15,7 @@ import { settlesWithin } from "../src/deadline.ts";
 import { messageOf } from "../src/errors.ts";
 import { startServer, type HttpServer } from "../src/http/server.ts";
 import { openStore } from "../src/store/open.ts";
-import type { Retention, Store } from "../src/store/store.ts";
+import type { Claim, Retention, Store } from "../src/store/store.ts";
 import { formatDurationMs, formatTimestamp } from "../src/units.ts";
 import { Upkeep } from "../src/upkeep/upkeep.ts";
 import { Writer } from "../src/writer/writer.ts";
@@ -132,24 +132,7 @@ async function serve(values: Values<typeof flags>): Promise<number> {
     onSealLost: (error) => log.warn(`a minute could not be sealed and stays open for readers: ${messageOf(error)}`),
   });
   const clockCheck = watchClock(store);
-  const unsettled = new Set<string>();
-  const upkeep = new Upkeep({
-    store,
-    clock,
-    onSettled: (claim, events, problem) => {
-      const partition = `minute ${formatTimestamp(claim.minuteUs)} of a writer that died (${claim.writer})`;
-      if (events === null) log.error(`${partition} contradicts itself and stays open: ${problem}; try 'reto3 verify'`);
-      else log.info(`${partition} settled: ${events} events${problem === "" ? "" : `; recounted: ${problem}`}`);
-    },
-    onUnsettled: (claim, error) => {
-      // Again every minute while a replica is down: said once.
-      const partition = `minute ${formatTimestamp(claim.minuteUs)} of a writer that died (${claim.writer})`;
-      if (unsettled.has(partition)) return;
-      unsettled.add(partition);
-      log.warn(`${partition} cannot be settled yet, trying again: ${messageOf(error)}`);
-    },
-    onFailure: (error) => log.warn(`merging closed minutes failed, trying again later: ${messageOf(error)}`),
-  });
+  const upkeep = startUpkeep(store, clock);
   try {
     const server = startServer({
       host: values.host,
@@ -175,6 +158,30 @@ async function serve(values: Values<typeof flags>): Promise<number> {
     await settlesWithin(upkeep.stop(), UPKEEP_STOP_MS);
     await store.close();
   }
+}
+
+/** Merges closed minutes and settles what dead writers left, and says of it what people should know. */
+function startUpkeep(store: Store, clock: Clock): Upkeep {
+  const nameOf = (claim: Claim) => `minute ${formatTimestamp(claim.minuteUs)} of a writer that died (${claim.writer})`;
+  const unsettled = new Set<string>();
+  return new Upkeep({
+    store,
+    clock,
+    onSettled: (claim, events, problem) => {
+      if (events === null) {
+        log.error(`${nameOf(claim)} contradicts itself and stays open: ${problem}; try 'reto3 verify'`);
+      } else {
+        log.info(`${nameOf(claim)} settled: ${events} events${problem === "" ? "" : `; recounted: ${problem}`}`);
+      }
+    },
+    onUnsettled: (claim, error) => {
+      // Again every minute while a replica is down: said once.
+      if (unsettled.has(nameOf(claim))) return;
+      unsettled.add(nameOf(claim));
+      log.warn(`${nameOf(claim)} cannot be settled yet, trying again: ${messageOf(error)}`);
+    },
+    onFailure: (error) => log.warn(`merging closed minutes failed, trying again later: ${messageOf(error)}`),
+  });
 }
 
 /** What the flags want changed. */

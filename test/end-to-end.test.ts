@@ -2,35 +2,15 @@
 // Every acked event is counted, at all levels and in the raw rows, also when serve is killed in the middle.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { join } from "node:path";
-import { hasCassandra, testKeyspace } from "./support/cassandra.ts";
 import { countEveryWay, load } from "./support/load.ts";
-import { reto3, serve, temporaryFolder, until } from "./support/reto3.ts";
+import { executable, reto3, serve, until } from "./support/reto3.ts";
+import { testStores, type TestStore } from "./support/stores.ts";
 
 const RUN_MS = 90_000;
 
-const stores: { name: string; available: boolean; open: () => { address: string; dispose: () => unknown } }[] = [
-  {
-    name: "sqlite",
-    available: true,
-    open: () => {
-      const folder = temporaryFolder();
-      return { address: `sqlite:${join(folder.path, "reto3.db")}`, dispose: () => folder[Symbol.dispose]() };
-    },
-  },
-  {
-    name: "cassandra",
-    available: hasCassandra,
-    open: () => {
-      const keyspace = testKeyspace();
-      return { address: keyspace.address, dispose: () => keyspace[Symbol.asyncDispose]() };
-    },
-  },
-];
-
-for (const { name, available, open } of stores) {
+for (const { name, available, open } of testStores) {
   describe.skipIf(!available)(`on ${name}`, () => {
-    let store: ReturnType<typeof open>;
+    let store: TestStore;
     beforeAll(() => void (store = open()));
     afterAll(async () => void (await store.dispose()), RUN_MS);
 
@@ -122,7 +102,6 @@ for (const { name, available, open } of stores) {
       "count --follow prints what arrives, until it is interrupted",
       async () => {
         await using server = await serve(store.address);
-        const executable = join(import.meta.dir, "../dist/reto3");
         const args = ["count", "--store", store.address, "--period", "1s", "--last", "1s", "--follow"];
         const follower = Bun.spawn([executable, ...args], { stdout: "pipe", stderr: "ignore" });
         let printed = "";

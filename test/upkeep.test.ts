@@ -4,9 +4,9 @@ import { Database } from "bun:sqlite";
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { openStore } from "../src/store/open.ts";
-import { hasCassandra, testKeyspace } from "./support/cassandra.ts";
 import { writePast } from "./support/past.ts";
 import { executable, reto3, serve, temporaryFolder } from "./support/reto3.ts";
+import { testStores, type TestStore } from "./support/stores.ts";
 
 const RUN_MS = 90_000;
 const MINUTES = 40;
@@ -16,28 +16,9 @@ const EVENTS = 8;
 /** Lifetimes that the past of these tests is within. */
 const FOREVER = { events: null, "10ms": null };
 
-const stores: { name: string; available: boolean; open: () => { address: string; dispose: () => unknown } }[] = [
-  {
-    name: "sqlite",
-    available: true,
-    open: () => {
-      const folder = temporaryFolder();
-      return { address: `sqlite:${join(folder.path, "past.db")}`, dispose: () => folder[Symbol.dispose]() };
-    },
-  },
-  {
-    name: "cassandra",
-    available: hasCassandra,
-    open: () => {
-      const keyspace = testKeyspace();
-      return { address: keyspace.address, dispose: () => keyspace[Symbol.asyncDispose]() };
-    },
-  },
-];
-
-for (const { name, available, open } of stores) {
+for (const { name, available, open } of testStores) {
   describe.skipIf(!available)(`on ${name}`, () => {
-    let past: ReturnType<typeof open>;
+    let past: TestStore;
     let events = 0;
     beforeAll(async () => {
       past = open();
