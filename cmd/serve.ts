@@ -171,7 +171,7 @@ function startUpkeep(store: Store, clock: Clock): Upkeep {
       if (events === null) {
         log.error(`${nameOf(claim)} contradicts itself and stays open: ${problem}; try 'reto3 verify'`);
       } else {
-        log.info(`${nameOf(claim)} settled: ${events} events${problem === "" ? "" : `; recounted: ${problem}`}`);
+        log.info(`${nameOf(claim)} settled: ${events} events${problem === "" ? "" : `; found there: ${problem}`}`);
       }
     },
     onUnsettled: (claim, error) => {

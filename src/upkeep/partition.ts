@@ -55,7 +55,10 @@ async function readRaw(pages: AsyncIterable<EventRow[]>): Promise<RawContent> {
 export interface Verdict {
   /** How many events it holds for good; null where that cannot be told. */
   events: number | null;
-  /** `fine`: everything that is there agrees. `recount`: the raw events are whole, and the counts do not say the same. */
+  /**
+   * `fine`: everything that is there agrees. `recount`: the raw events are whole, and the counts do not say the same.
+   * `undecided`: something is wrong that cannot be put right from what is here.
+   */
   state: "fine" | "recount" | "undecided";
   /** What contradicts what, the first of it; empty where all is fine. */
   problem: string;
@@ -94,7 +97,9 @@ export function judge({ claim, levels, raw }: PartitionContent, retention: Reten
   if (problem !== "") return { events: null, state: "undecided", problem };
   if (isRest) return { events: expected, state: "fine", problem: "" };
   const seqs = `${raw.events} raw events from seq ${raw.firstSeq} to ${raw.lastSeq}`;
-  return { events: expected, state: "undecided", problem: `its counts say ${expected}, but there are ${seqs}` };
+  // Raw events were lost, the counts were not: these agree, and decide.
+  const events = raw.events <= expected ? expected : null;
+  return { events, state: "undecided", problem: `its counts say ${expected}, but there are ${seqs}` };
 }
 
 function sumsOf(rows: readonly CountRow[]): Map<number, number> {

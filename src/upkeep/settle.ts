@@ -32,7 +32,7 @@ export async function mend(store: Store, claim: Claim, nowUs: number): Promise<S
   const content = await readPartition(store, claim, { all: true });
   const found = judge(content, retention, nowUs);
   if (found.state === "fine") return { events: found.events, recounted: false, problem: "" };
-  if (found.state === "undecided") return { events: null, recounted: false, problem: found.problem };
+  if (found.state === "undecided") return { events: found.events, recounted: false, problem: found.problem };
   await store.write(await recountedFlush(store, content, nowUs));
   // A count that was written with a later timestamp than ours stands: then nothing is settled.
   const after = judge(await readPartition(store, claim, { all: true }), retention, nowUs);

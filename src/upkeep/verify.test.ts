@@ -262,6 +262,15 @@ describe("settling", () => {
     expect(row).toMatchObject({ events: 6, lagMinUs: 12_998, lagMaxUs: 13_000 });
   });
 
+  test("lets counts decide that agree where raw events were lost, which verify goes on to tell", async () => {
+    const one = await written({ seal: false });
+    loseRaw(one, 2, 3);
+    const before = structuredClone(one.data.counts);
+    expect(await settleAll(one.store)).toEqual({ sealed: [6], undecided: 0 });
+    expect(one.data.counts).toEqual(before);
+    expect((await verified(one.store, true)).stats).toMatchObject({ differences: 1, repaired: 0 });
+  });
+
   test("leaves open what nobody can decide, and does not try it again and again", async () => {
     const one = await written({ seal: false });
     loseRaw(one, 3);

@@ -132,7 +132,7 @@ class MinuteCheck {
     if (state === "fine") return;
     const mayMend = repair && (claim.sealedEvents !== null || isAbandoned(claim, this.#store, nowUs));
     const mended = mayMend ? await mend(this.#store, claim, nowUs) : undefined;
-    const repaired = mended !== undefined && mended.events !== null;
+    const repaired = mended !== undefined && mended.recounted && mended.events !== null;
     if (repaired) {
       const level = (name: MergedLevel) => this.#store.counts(claim, name, claim.minuteUs, claim.minuteUs + MINUTE_US);
       this.#rows.set(claim.writer, { "1s": await level("1s"), "1m": await level("1m") });

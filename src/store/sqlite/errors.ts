@@ -21,6 +21,10 @@ export function passes(error: unknown): boolean {
   return error instanceof SQLiteError && PASSING.test(error.code ?? "");
 }
 
+export function isDiskFull(error: unknown): boolean {
+  return error instanceof SQLiteError && (error.code ?? "").startsWith("SQLITE_FULL");
+}
+
 function codeOf(error: unknown): ErrorCode {
   // Not from SQLite, so from the binding or the form of values: the same values will fail again.
   if (!(error instanceof SQLiteError)) return "STORE_REFUSED";

@@ -4,7 +4,7 @@
 
 import { Database } from "bun:sqlite";
 import { messageOf } from "../../errors.ts";
-import { passes } from "./errors.ts";
+import { isDiskFull, passes } from "./errors.ts";
 import { cutEvents, expireDue, RawBudget } from "./expiry.ts";
 import { readRetention } from "./settings.ts";
 import { Statements } from "./statements.ts";
@@ -111,7 +111,9 @@ function guarded(action: () => void | Promise<void>): () => Promise<void> {
       await action();
       problem = "";
     } catch (error) {
-      if (passes(error) || messageOf(error) === problem) return;
+      // A full disk passes only when somebody makes room: removing rows needs some for the log, too.
+      const tells = isDiskFull(error) || !passes(error);
+      if (!tells || messageOf(error) === problem) return;
       problem = messageOf(error);
       tell({ problem });
     }
