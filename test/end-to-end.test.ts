@@ -32,7 +32,7 @@ for (const { name, available, open } of testStores) {
       async () => {
         const before = await countEveryWay(store.address);
         const server = await serve(store.address);
-        const running = load(server.url, ["--rps", "1000", "--duration", "5s", "--timeout", "500ms", "--settle", "2s"]);
+        const running = load(server.url, ["--rps", "1000", "--duration", "5s", "--timeout", "5s", "--settle", "2s"]);
         await until(async () => (await server.metric("reto3_events_stored_total")) >= 1_000);
         server.kill("SIGTERM");
         expect(await server.exited).toBe(0);

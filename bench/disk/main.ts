@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { startCassandra } from "../../scripts/cassandra/cluster.ts";
-import { peaks, smallCassandra, smallSqlite, streamThrough, type SmallStore } from "../../test/support/disk.ts";
+import { smallCassandra, smallSqlite, streamThrough, thirdsOf, type SmallStore } from "../../test/support/disk.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -38,7 +38,7 @@ async function run(store: SmallStore): Promise<void> {
   const { load, samples, counted, recount } = await streamThrough(store, { rps, seconds });
   const mb = (bytes = 0) => (bytes / 1e6).toFixed(2);
   console.log(`${store.budget}; sent ${load.sent}, acked ${load.acked}, counted ${JSON.stringify(counted)}`);
-  console.log(`peak of raw events by thirds of the run: ${peaks(samples).map(mb).join(", ")} MB`);
+  console.log(`peak of raw events by thirds of the run: ${thirdsOf(samples).peaks.map(mb).join(", ")} MB`);
   console.log(
     `count --source events: exit ${recount.code}, printed ${recount.stdout.length} bytes, ${recount.stderr.trim()}`,
   );

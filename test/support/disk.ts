@@ -132,17 +132,16 @@ export async function streamThrough(
   return { load: report, samples, counted, recount: await reto3(["count", "--source", "events", ...range]) };
 }
 
-/** The most that the raw events took in each third of the run. Where they level off, the third third's is no more than the second's. */
-export function peaks(samples: readonly DiskSample[]): [number, number, number] {
+/** Of the bytes that the raw events took in each third of the run: the most, and the mean. Means of what only grows are as 1 : 3 : 5. */
+export function thirdsOf(samples: readonly DiskSample[]): { peaks: number[]; means: number[] } {
   const lastSecond = samples.at(-1)?.seconds ?? 0;
-  const peak = (third: number) =>
-    Math.max(
-      0,
-      ...samples
-        .filter((one) => Math.min(2, Math.floor((one.seconds / lastSecond) * 3)) === third)
-        .map(({ raw }) => raw),
-    );
-  return [peak(0), peak(1), peak(2)];
+  const thirds = [0, 1, 2].map((third) =>
+    samples.filter((one) => Math.min(2, Math.floor((one.seconds / lastSecond) * 3)) === third).map(({ raw }) => raw),
+  );
+  return {
+    peaks: thirds.map((bytes) => Math.max(0, ...bytes)),
+    means: thirds.map((bytes) => bytes.reduce((sum, one) => sum + one, 0) / bytes.length),
+  };
 }
 
 function sizeOf(file: string): number {
