@@ -36,6 +36,8 @@ const USAGE = `reto3 ${version}: counts a stream of events exactly, per 10 ms, s
 To start:  reto3 serve        then, elsewhere:  reto3 load --rps 5000 --duration 10s && reto3 count --period 1s
 `;
 
+const LINGER_MAX_MS = 500;
+
 async function main(argv: string[]): Promise<number> {
   // `reto3 help count` is `reto3 count --help`.
   const [name, ...rest] = argv[0] === "help" && argv.length === 2 ? [...argv.slice(1), "--help"] : argv;
@@ -70,3 +72,6 @@ async function main(argv: string[]): Promise<number> {
 
 watchOutput();
 process.exitCode = await main(process.argv.slice(2));
+// All is done, said and closed. A connection that the Cassandra driver leaves behind when a node has come back in the
+// meantime would keep the process for good.
+setTimeout(() => process.exit(), LINGER_MAX_MS).unref();

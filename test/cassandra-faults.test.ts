@@ -60,6 +60,9 @@ describe.skipIf(problem !== undefined)("a Cassandra node under load", () => {
       expect(await server.metric("process_resident_memory_bytes")).toBeLessThan(RSS_BYTES_MAX);
       expect(await server.metric("reto3_queue_events")).toBe(0);
       expect(await server.metric("reto3_store_retries_total")).toBeGreaterThan(0);
+      // A node that came back must not keep the server from ending.
+      server.kill("SIGTERM");
+      expect(await server.exited).toBe(0);
     },
     RUN_MS,
   );
