@@ -73,8 +73,9 @@ function textReport(stats: VerifyStats, shown: readonly Difference[], range: { f
   });
   if (differences > shown.length) lines.push(`... and ${differences - shown.length} more`);
   lines.push(`from ${formatTimestamp(range.fromUs)} to ${formatTimestamp(range.toUs)} (UTC)`);
+  if (minutes === 0) lines.push("nothing is there");
   lines.push(
-    `verified: ${events} events in ${minutes} minutes, ${partitions} partitions, ${mergedMinutes} merged minutes`,
+    `verified: events ${events}, minutes ${minutes}, partitions ${partitions}, merged counts ${mergedMinutes}`,
   );
   const left = [
     leftOut.rawEvents > 0 &&

@@ -27,6 +27,7 @@ export interface VerifyStats {
   minutes: number;
   partitions: number;
   events: number;
+  /** At two levels: a minute that is merged counts twice. */
   mergedMinutes: number;
   differences: number;
   repaired: number;
@@ -122,7 +123,7 @@ class MinuteCheck {
     const held = events ?? eventsIn(minute);
     this.#stats.events += held;
     const { leftOut } = this.#stats;
-    if (content.raw.events < held) {
+    if (state === "fine" && content.raw.events < held) {
       leftOut.rawPartitions++;
       leftOut.rawEvents += held - content.raw.events;
     }
