@@ -60,17 +60,17 @@ const flags = {
   "ttl-10ms": lifetime({
     minMs: COUNTS_TTL_MIN_MS,
     env: "RETO3_TTL_10MS",
-    description: "how long 10 ms counts are kept (*)",
+    description: "how long 10 ms counts are kept, 6h at least (*)",
   }),
   "ttl-1s": lifetime({
     minMs: COUNTS_TTL_MIN_MS,
     env: "RETO3_TTL_1S",
-    description: "how long 1 s counts are kept (*)",
+    description: "how long 1 s counts are kept, 6h at least (*)",
   }),
   "ttl-1m": lifetime({
     minMs: COUNTS_TTL_MIN_MS,
     env: "RETO3_TTL_1M",
-    description: "how long 1 m counts are kept (*)",
+    description: "how long 1 m counts are kept, 6h at least (*)",
   }),
   "raw-max-bytes": bytesMax({
     env: "RETO3_RAW_MAX_BYTES",
