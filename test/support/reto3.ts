@@ -13,10 +13,11 @@ export interface Ended {
   stderr: string;
 }
 
-/** Runs a command to its end. RETO3_* variables of the caller do not reach it. */
-export async function reto3(args: string[], env: Record<string, string> = {}): Promise<Ended> {
+/** Runs a command to its end, in `folder` or where the tests run. RETO3_* variables of the caller do not reach it. */
+export async function reto3(args: string[], env: Record<string, string> = {}, folder?: string): Promise<Ended> {
   const child = Bun.spawn([executable, ...args], {
     env: cleanEnv(env),
+    ...(folder !== undefined && { cwd: folder }),
     stdout: "pipe",
     stderr: "pipe",
     stdin: "ignore",
