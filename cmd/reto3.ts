@@ -2,9 +2,9 @@
 // 0 done, 1 failed, 2 wrong usage (nothing was done), others: see a command's help.
 
 import { Reto3Error } from "../src/errors.ts";
-import { version } from "../package.json";
 import type { Command } from "./flags.ts";
 import { printError, printHelp, printUsage, watchOutput } from "./output.ts";
+import { versionText } from "./version.ts";
 
 const commands: Record<string, () => Promise<{ command: Command }>> = {
   serve: () => import("./serve.ts"),
@@ -16,9 +16,10 @@ const commands: Record<string, () => Promise<{ command: Command }>> = {
   merge: () => import("./merge.ts"),
   export: () => import("./export.ts"),
   import: () => import("./import.ts"),
+  health: () => import("./health.ts"),
 };
 
-const USAGE = `reto3 ${version}: counts a stream of events exactly, per 10 ms, second and minute
+const USAGE = `reto3 ${versionText}: counts a stream of events exactly, per 10 ms, second and minute
 
   reto3 serve           takes events over HTTP and makes them durable
   reto3 count           prints how many events arrived, per 10 ms, second or minute
@@ -30,6 +31,8 @@ const USAGE = `reto3 ${version}: counts a stream of events exactly, per 10 ms, s
   reto3 merge           adds up closed minutes over their writers, as serve does by itself
   reto3 export          writes counts or raw events to CSV or Parquet
   reto3 import          copies a store into another, such as an SQLite file into Cassandra
+
+  reto3 health          asks a running serve whether it takes events, for health checks
 
   reto3 COMMAND --help  flags and examples      reto3 --version
 
@@ -46,7 +49,7 @@ async function main(argv: string[]): Promise<number> {
     return 0;
   }
   if (name === "--version" && rest.length === 0) {
-    await printHelp(`${version}\n`);
+    await printHelp(`${versionText}\n`);
     return 0;
   }
   const load = name !== undefined && Object.hasOwn(commands, name) ? commands[name] : undefined;
@@ -71,7 +74,18 @@ async function main(argv: string[]): Promise<number> {
 }
 
 watchOutput();
+if (process.pid === 1) endOnSignals();
 process.exitCode = await main(process.argv.slice(2));
 // All is done, said and closed. A connection that the Cassandra driver leaves behind when a node has come back in the
 // meantime would keep the process for good.
 setTimeout(() => process.exit(), LINGER_MAX_MS).unref();
+
+/** The first process of a container gets no signal that it does not ask for: without this, Ctrl-C would not end it. */
+function endOnSignals(): void {
+  for (const [name, number] of [["SIGINT", 2] as const, ["SIGTERM", 15] as const]) {
+    process.on(name, () => {
+      // A command that ends in its own way has a listener of its own.
+      if (process.listenerCount(name) === 1) process.exit(128 + number);
+    });
+  }
+}

@@ -1,6 +1,5 @@
 // `reto3 serve`: wires store, writer and HTTP server, says what it promises, and shuts down in order.
 
-import { version } from "../package.json";
 import { systemClock, type Clock } from "../src/clock.ts";
 import {
   ACK_TIMEOUT_MAX_MS,
@@ -8,6 +7,8 @@ import {
   COUNTS_TTL_MIN_MS,
   DEFAULT_HOST,
   DEFAULT_PORT,
+  DRAIN_DELAY_MAX_MS,
+  DRAIN_DELAY_MS,
   DRAIN_TIMEOUT_MS,
   RAW_TTL_MIN_MS,
 } from "../src/config.ts";
@@ -23,6 +24,7 @@ import { bytesMax, defineCommand, duration, lifetime, oneOf, text, whole, type V
 import { log } from "./output.ts";
 import { describeRetention } from "./retention.ts";
 import { storeFlag } from "./store-flag.ts";
+import { commit, version } from "./version.ts";
 
 const CLOCK_CHECK_MS = 60_000;
 
@@ -76,10 +78,16 @@ const flags = {
     env: "RETO3_RAW_MAX_BYTES",
     description: "above so many bytes of raw events the oldest go (*, SQLite only)",
   }),
+  "drain-delay": duration({
+    default: formatDurationMs(DRAIN_DELAY_MS),
+    maxMs: DRAIN_DELAY_MAX_MS,
+    env: "RETO3_DRAIN_DELAY",
+    description: "how long a shutdown still takes events, with /readyz saying no, so that a balancer can turn away",
+  }),
   "drain-timeout": duration({
     default: formatDurationMs(DRAIN_TIMEOUT_MS),
     env: "RETO3_DRAIN_TIMEOUT",
-    description: "how long a shutdown waits for what was taken",
+    description: "how long a shutdown then waits for what was taken",
   }),
 };
 
@@ -102,7 +110,7 @@ Examples:
   reto3 serve --store sqlite:/var/lib/reto3/events.db --port 9000
   reto3 serve --store 'cassandra://127.0.0.1:9042/reto3?dc=datacenter1'
 
-SIGTERM or SIGINT: takes no more, answers all that was taken, exit 0; 1 if that was not possible in time.
+SIGTERM or SIGINT: after --drain-delay takes no more, answers all that was taken, exit 0; 1 if that was not possible in time.
 A second signal ends at once.`,
   run: serve,
 });
@@ -141,6 +149,7 @@ async function serve(values: Values<typeof flags>): Promise<number> {
       writer,
       clock,
       version,
+      commit,
       clockOffsetUs: () => clockCheck.offsetUs,
       upkeep: upkeep.stats,
       onError: (error) => log.error(`a request failed: ${messageOf(error)}`),
@@ -151,7 +160,7 @@ async function serve(values: Values<typeof flags>): Promise<number> {
     log.info(`kept: ${describeRetention(store.info.retention, values.keep)}`);
     for (const warning of store.info.warnings) log.warn(warning);
     log.info(`${await stop} received, draining`);
-    return await drain(server, writer, values["drain-timeout"]);
+    return await drain(server, writer, values["drain-delay"], values["drain-timeout"]);
   } finally {
     clockCheck.stop();
     // A round that waits for the store must not hold up the end; half a round is as good as none.
@@ -196,11 +205,12 @@ function retentionOf(values: Values<typeof flags>): Partial<Retention> {
   return Object.fromEntries(Object.entries(wanted).filter(([, value]) => value !== undefined));
 }
 
-async function drain(server: HttpServer, writer: Writer, timeoutMs: number): Promise<number> {
-  const deadlineMs = performance.now() + timeoutMs;
-  const answered = server.drain();
+async function drain(server: HttpServer, writer: Writer, delayMs: number, timeoutMs: number): Promise<number> {
+  const deadlineMs = performance.now() + delayMs + timeoutMs;
+  const answered = server.drain(delayMs);
   // Every event has its answer within the ack timeout; who is not done then is a client that never finishes its request.
-  await settlesWithin(answered, Math.min(timeoutMs * SHARE_FOR_CLIENTS, ACK_TIMEOUT_MAX_MS + CLIENT_GRACE_MS));
+  const clientsMs = Math.min(timeoutMs * SHARE_FOR_CLIENTS, ACK_TIMEOUT_MAX_MS + CLIENT_GRACE_MS);
+  await settlesWithin(answered, delayMs + clientsMs);
   const { unknownEvents, drained } = await writer.close(Math.max(0, deadlineMs - performance.now()));
   // What close() has just answered "unknown" is still on its way out.
   if (!drained) await settlesWithin(answered, 1_000);

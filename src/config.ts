@@ -25,7 +25,11 @@ export const LAST_ATTEMPT_MAX_MS = 30_000;
 /** What arrived so long ago and is not there will never be. */
 export const FINAL_AFTER_MS = FLUSH_AGE_MAX_MS + LAST_ATTEMPT_MAX_MS;
 
-/** How long SIGTERM waits for what was taken. */
+/** After SIGTERM events are still taken for so long: kept-alive clients are told to go before idle connections are cut. */
+export const DRAIN_DELAY_MS = 250;
+export const DRAIN_DELAY_MAX_MS = 300_000;
+
+/** How long a shutdown then waits for what was taken. */
 export const DRAIN_TIMEOUT_MS = 30_000;
 
 /** A lag is clamped to +- this much before it is summed, so that 350,000 of them stay far below 2^53. */

@@ -6,10 +6,13 @@ import { join } from "node:path";
 import { version } from "../package.json";
 import { reto3, serve, temporaryFolder } from "./support/reto3.ts";
 
-const COMMANDS = ["serve", "count", "load", "bench-insert", "store", "verify", "merge", "export", "import"];
+const COMMANDS = ["serve", "count", "load", "bench-insert", "store", "verify", "merge", "export", "import", "health"];
 
-test("--version is that of package.json", async () => {
-  expect(await reto3(["--version"])).toEqual({ code: 0, stdout: `${version}\n`, stderr: "" });
+test("--version is that of package.json, and the commit where one was built", async () => {
+  const { code, stdout, stderr } = await reto3(["--version"]);
+  expect([code, stderr]).toEqual([0, ""]);
+  expect(stdout).toMatch(/^\d+\.\d+\.\d+( \([0-9a-f]{12}\))?\n$/);
+  expect(stdout.split(/[ \n]/)[0]).toBe(version);
 });
 
 describe("--help goes to stdout, with an example, and ends with 0", () => {

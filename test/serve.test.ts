@@ -112,3 +112,20 @@ test("a record file that cannot be written is an error before anything is sent",
   expect([code, await server.metric("reto3_events_accepted_total")]).toEqual([2, 0]);
   expect(stderr).toContain("--record");
 }, 20_000);
+
+test("after SIGTERM events are taken for --drain-delay, while health says no", async () => {
+  using folder = temporaryFolder();
+  const store = `sqlite:${join(folder.path, "reto3.db")}`;
+  await using server = await serve(store, ["--drain-delay", "2s"]);
+  const health = (...args: string[]) => reto3(["health", "--port", server.port, ...args]);
+  expect(await health()).toEqual({ code: 0, stdout: "ready\n", stderr: "" });
+  server.kill("SIGTERM");
+  await until(async () => (await health()).code === 1);
+  expect((await health()).stderr).toContain("not ready: shutting down");
+  expect((await health("--live")).stdout).toBe("ok\n");
+  const answer = await fetch(server.url, { method: "POST", body: EVENT });
+  expect([answer.status, answer.headers.get("connection")]).toEqual([200, "close"]);
+  expect(await server.exited).toBe(0);
+  expect((await health()).stderr).toContain("no answer: ECONNREFUSED");
+  expect(server.said()).toContain("drained: 1 events stored, none left");
+}, 20_000);

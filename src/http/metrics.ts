@@ -34,6 +34,8 @@ export interface UpkeepNumbers {
 
 export interface MetricsSource {
   version: string;
+  /** Of the source that was built; "" where it is not known. */
+  commit: string;
   store: string;
   writer: Writer;
   http: HttpStats;
@@ -54,7 +56,7 @@ export function metricsText(source: MetricsSource): string {
   const { stats } = writer;
   const memory = process.memoryUsage.rss();
   const cpu = process.cpuUsage();
-  const labels = `version="${source.version}",bun="${Bun.version}",store="${source.store.replaceAll(/["\\\n]/g, "_")}"`;
+  const labels = `version="${source.version}",commit="${source.commit}",bun="${Bun.version}",store="${source.store.replaceAll(/["\\\n]/g, "_")}"`;
   return [
     metric("reto3_build_info", "gauge", "Always 1; the labels say what runs", [[`{${labels}}`, 1]]),
     metric("reto3_ready", "gauge", "1 if GET /readyz answers 200", [["", source.ready ? 1 : 0]]),

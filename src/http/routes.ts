@@ -25,6 +25,8 @@ export interface RouteContext {
   store: Store;
   clock: Clock;
   version: string;
+  /** Of the source that was built; "" where it is not known. */
+  commit: string;
   /** Microseconds; null where the store has no clock of its own. */
   clockOffsetUs: () => number | null;
   upkeep: UpkeepNumbers;
@@ -74,9 +76,17 @@ export function createRoutes(context: RouteContext): Record<string, Handler> {
       return problem ? answer(context, 503, `not ready: ${problem}\n`) : answer(context, 200, "ready\n");
     }),
     "/metrics": getOnly(async () => {
-      const { version, store, writer } = context;
+      const { version, commit, store, writer } = context;
       const ready = (await notReady(context)) === undefined;
-      const source = { version, store: store.info.location, writer, http, ready, queueEventsMax: QUEUE_EVENTS_MAX };
+      const source = {
+        version,
+        commit,
+        store: store.info.location,
+        writer,
+        http,
+        ready,
+        queueEventsMax: QUEUE_EVENTS_MAX,
+      };
       const text = metricsText({ ...source, clockOffsetUs: context.clockOffsetUs(), upkeep: context.upkeep });
       return answer(context, 200, text, "text/plain; version=0.0.4");
     }),

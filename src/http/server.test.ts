@@ -32,6 +32,7 @@ function start(store: Store = memoryStore(), options: Partial<WriterOptions> = {
     writer,
     clock,
     version: "1.2.3",
+    commit: "0123456789ab",
     clockOffsetUs: () => -1_500,
     upkeep: { ...NO_UPKEEP, mergedMinutes: 7 },
     onError: (error) => errors.push(error),
@@ -226,6 +227,7 @@ describe("other requests", () => {
       clock,
       writer,
       version: "",
+      commit: "",
       clockOffsetUs: () => null,
       upkeep: NO_UPKEEP,
       onError: () => {},
@@ -390,7 +392,7 @@ describe("GET /metrics", () => {
     expect(value('reto3_ack_latency_seconds_bucket{le="+Inf"}')).toBe(7);
     expect(value("reto3_flush_events_sum")).toBe(7);
     expect(value("reto3_store_clock_offset_seconds")).toBe(-0.0015);
-    expect(text).toContain('reto3_build_info{version="1.2.3"');
+    expect(text).toContain('reto3_build_info{version="1.2.3",commit="0123456789ab"');
     for (const reason of ["invalid", "too_large", "method", "queue_full", "draining", "timeout", "store_refused"]) {
       expect(value(`reto3_requests_refused_total{reason="${reason}"}`)).toBe(0);
     }
@@ -404,7 +406,7 @@ describe("draining", () => {
     const { server, post, writer } = start({ ...store, write: (flush) => gate.promise.then(() => store.write(flush)) });
     const taken = post(EVENT);
     while (writer.queuedEvents === 0) await Bun.sleep(0);
-    const drained = server.drain();
+    const drained = server.drain(250);
     const told = await fetch(`${server.url}/readyz`);
     expect([told.status, told.headers.get("connection")]).toEqual([503, "close"]);
     gate.resolve();

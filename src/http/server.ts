@@ -11,9 +11,6 @@ const REQUEST_BYTES_MAX = 64 * 1024;
 /** A connection on which nothing happens for so long is closed; slow headers and bodies too. */
 const IDLE_TIMEOUT_SECONDS = 30;
 
-/** While shutting down, clients get so long to send their next request and be told to go, before idle connections are cut. */
-const DRAIN_GRACE_MS = 250;
-
 export interface ServerOptions extends Omit<RouteContext, "draining"> {
   host: string;
   /** 0: any free port. */
@@ -25,8 +22,11 @@ export interface ServerOptions extends Omit<RouteContext, "draining"> {
 export interface HttpServer {
   /** http://host:port */
   readonly url: string;
-  /** Tells kept-alive clients to go, refuses new connections, resolves when all requests in work are answered. */
-  drain(): Promise<void>;
+  /**
+   * Says that it is not ready and tells kept-alive clients to go, still taking events for `delayMs`; then refuses new
+   * connections and cuts idle ones. Resolves when all requests in work are answered.
+   */
+  drain(delayMs: number): Promise<void>;
   /** Cuts every connection. */
   stop(): Promise<void>;
 }
@@ -38,9 +38,9 @@ export function startServer(options: ServerOptions): HttpServer {
   const server = listen(options, routes);
   return {
     url: `http://${options.host.includes(":") ? `[${options.host}]` : options.host}:${server.port}`,
-    async drain() {
+    async drain(delayMs) {
       draining = true;
-      await Bun.sleep(DRAIN_GRACE_MS);
+      await Bun.sleep(delayMs);
       await server.stop();
     },
     async stop() {

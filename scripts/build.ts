@@ -1,0 +1,43 @@
+// Builds the executable: `bun scripts/build.ts [--arch amd64|arm64] [--outfile dist/reto3]`.
+// An --arch other than this machine's makes a Linux executable for that one; Bun fetches its own part of it then.
+
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+
+const root = join(import.meta.dir, "..");
+
+/** Docker's names of architectures, and Bun's. */
+const ARCHES: Record<string, string> = { amd64: "x64", arm64: "arm64" };
+
+const { values } = parseArgs({ options: { arch: { type: "string" }, outfile: { type: "string" } } });
+const { arch, outfile = join(root, "dist/reto3") } = values;
+if (arch !== undefined && ARCHES[arch] === undefined) {
+  console.error(`--arch: ${arch} is not accepted; want ${Object.keys(ARCHES).join(" or ")}`);
+  process.exit(2);
+}
+const flags = "--compile --bytecode --format=esm --minify-syntax --minify-whitespace --sourcemap".split(" ");
+if (arch !== undefined && ARCHES[arch] !== process.arch) flags.push(`--target=bun-linux-${ARCHES[arch]}`);
+// What lies in the folder where it is started must not change what it does.
+flags.push("--no-compile-autoload-dotenv", "--no-compile-autoload-bunfig");
+flags.push("--define", `RETO3_COMMIT=${JSON.stringify(commit())}`, `--outfile=${outfile}`);
+
+const command = [process.execPath, "build", ...flags, "cmd/reto3.ts", "src/store/sqlite/housekeeper.ts"];
+process.exit(Bun.spawnSync(command, { cwd: root, stdio: ["ignore", "inherit", "inherit"] }).exitCode);
+
+/** The commit that is checked out, 12 digits, without the need of git; "" where .git is not there or has another form. */
+function commit(): string {
+  const given = process.env["RETO3_COMMIT"];
+  if (given) return given.slice(0, 12);
+  const read = (name: string) => {
+    const file = join(root, ".git", name);
+    return existsSync(file) ? readFileSync(file, "utf8").trim() : "";
+  };
+  const head = read("HEAD");
+  if (!head.startsWith("ref: ")) return head.slice(0, 12);
+  const ref = head.slice("ref: ".length);
+  const packed = read("packed-refs")
+    .split("\n")
+    .find((line) => line.endsWith(` ${ref}`));
+  return (read(ref) || packed || "").slice(0, 12);
+}
