@@ -1,0 +1,65 @@
+// What is measured: real Cassandra nodes, serves and HAProxy as it is shipped, on this machine; and the CPU time of each.
+
+import { readFileSync } from "node:fs";
+import type { CassandraNode } from "../../scripts/cassandra/node.ts";
+import { startCassandra } from "../../scripts/cassandra/cluster.ts";
+import { addressOf } from "../../test/support/cassandra.ts";
+import { startBalancer, type Balancer } from "../../test/support/haproxy.ts";
+import { serve, type Server } from "../../test/support/reto3.ts";
+
+const HEAP_MB = 1_024;
+
+/** Clock ticks of /proc/PID/stat in a second (sysconf _SC_CLK_TCK on Linux). */
+const TICKS = 100;
+
+const DRAIN = ["--drain-delay", "3s"];
+
+export interface System extends AsyncDisposable {
+  readonly nodes: readonly CassandraNode[];
+  readonly servers: Server[];
+  /** Before the first one, two or three servers. */
+  readonly balancers: readonly Balancer[];
+  waitUntilWhole(): Promise<void>;
+  /** Kills a server and starts it anew at the same port. */
+  restartServer(at: number): Promise<void>;
+  /** Of all nodes together, since they were started. */
+  cassandraCpuSeconds(): number;
+}
+
+/** Three servers on `nodes` Cassandra nodes, with as many copies as there are nodes. */
+export async function startSystem(nodes: number): Promise<System> {
+  const log = (line: string) => console.error(line);
+  const cluster = await startCassandra({ nodes, heapMb: HEAP_MB, log });
+  const store = `${addressOf(cluster.contactPoints, "reto3_bench")}&rf=${nodes}`;
+  const servers = [await serve(store, DRAIN), await serve(store, DRAIN), await serve(store, DRAIN)];
+  const addresses = servers.map(({ url }) => new URL(url).host);
+  const balancers = await Promise.all([1, 2, 3].map((count) => startBalancer(addresses.slice(0, count))));
+  await Promise.all(balancers.map((balancer, at) => balancer.untilUp(at + 1)));
+  return {
+    nodes: cluster.nodes,
+    servers,
+    balancers,
+    waitUntilWhole: () => cluster.waitUntilWhole(),
+    async restartServer(at) {
+      const old = servers[at];
+      if (!old) throw new Error(`there is no server ${at}`);
+      old.kill("SIGKILL");
+      await old.exited;
+      servers[at] = await serve(store, DRAIN, old.port);
+    },
+    cassandraCpuSeconds: () =>
+      cluster.nodes.reduce((sum, { pid }) => sum + (pid === undefined ? 0 : cpuSeconds(pid)), 0),
+    async [Symbol.asyncDispose]() {
+      for (const balancer of balancers) await balancer[Symbol.asyncDispose]();
+      for (const server of servers) await server[Symbol.asyncDispose]();
+      await cluster.stop();
+    },
+  };
+}
+
+/** User and system time of a process with all its threads. Fields 14 and 15 of proc(5). */
+export function cpuSeconds(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[11]) + Number(fields[12])) / TICKS;
+}
