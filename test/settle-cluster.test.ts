@@ -1,5 +1,6 @@
-// A writer and its coordinator die with a flush on one of three replicas: what quorum reads see of it depends on whom they ask,
-// until the partition is settled. The cluster is one of this test's own, since its nodes are killed.
+// What takes three nodes. A writer and its coordinator die with a flush on one of three replicas: what quorum reads see of it
+// depends on whom they ask, until the partition is settled. And servers that start at once, each through another node.
+// The cluster is one of these tests' own, since its nodes are killed.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { Client, types } from "cassandra-driver";
@@ -7,11 +8,13 @@ import type { CassandraNode } from "../scripts/cassandra/node.ts";
 import { startCassandra, type RunningCassandra } from "../scripts/cassandra/cluster.ts";
 import { whyNoJava } from "../scripts/cassandra/provide.ts";
 import { flushStatements } from "../src/store/cassandra/flush.ts";
+import { askEachNode } from "../src/store/cassandra/session.ts";
 import { openStore } from "../src/store/open.ts";
 import type { Claim, Flush, Store } from "../src/store/store.ts";
 import { settle } from "../src/upkeep/settle.ts";
 import { FlushSequence } from "../src/writer/sequence.ts";
 import { addressOf } from "./support/cassandra.ts";
+import { MINUTE_US } from "../src/period.ts";
 import { PAST_US } from "./support/past.ts";
 import { until } from "./support/reto3.ts";
 
@@ -22,15 +25,59 @@ const NODE_LOCAL = 11;
 
 const KEYSPACE = "reto3_settle";
 
+const RACES = 2;
+const TABLES = 7;
+
 const problem = await whyNoJava();
 
-describe.skipIf(problem !== undefined)("a flush on one of three replicas", () => {
+describe.skipIf(problem !== undefined)("a cluster of three nodes", () => {
   let cluster: RunningCassandra | undefined;
   beforeAll(async () => void (cluster = await startCassandra({ nodes: 3 })), START_MS);
   afterAll(() => cluster?.stop(), START_MS);
 
   test(
-    "is on all of them once its partition is settled, at every level",
+    "servers that start at the same time, each through another node, make the same tables",
+    async () => {
+      const [node] = cluster?.nodes ?? [];
+      if (!cluster || !node) throw new Error("no nodes were started");
+      const { contactPoints } = cluster;
+      const watcher = await clientOf(node);
+      for (let race = 0; race < RACES; race++) {
+        const keyspace = `reto3_race_${race}`;
+        const everSeen = new Set<string>();
+        const isOver = new AbortController();
+        const watching = watchTables(watcher, keyspace, everSeen, isOver.signal);
+        const openings = contactPoints.map(async (point) => {
+          const address = `${addressOf([point], keyspace)}&rf=3`;
+          const store = await openStore(address, { mode: "serve", retention: { events: null } });
+          return { store, tables: await tablesAtEach(watcher, keyspace) };
+        });
+        const opened = await Promise.all(openings).finally(() => isOver.abort());
+        await watching;
+        // A table that is made twice has two ids, and one of them is dropped with what was written to it.
+        expect([...everSeen].toSorted()).toEqual([...new Set(opened[0]?.tables[0])].toSorted());
+        for (const { tables } of opened) {
+          expect(tables).toHaveLength(contactPoints.length);
+          for (const known of tables) expect(known).toHaveLength(TABLES);
+        }
+        const stores = opened.map(({ store }) => store);
+        expect(new Set(stores.map(({ info }) => info.identity)).size).toBe(1);
+        const written = await Promise.all(stores.map(writeAndKeepLast));
+        for (const store of stores) {
+          for (const { claim } of written) {
+            const [row] = await store.counts(claim, "1m", PAST_US, PAST_US + MINUTE_US);
+            expect(row?.events).toBe(3);
+          }
+        }
+        for (const store of stores) await store.close();
+      }
+      await watcher.shutdown();
+    },
+    RUN_MS,
+  );
+
+  test(
+    "a flush on one of them is on all of them once its partition is settled, at every level",
     async () => {
       const [first, second, third] = cluster?.nodes ?? [];
       if (!cluster || !first || !second || !third) throw new Error("no nodes were started");
@@ -58,6 +105,21 @@ describe.skipIf(problem !== undefined)("a flush on one of three replicas", () =>
     RUN_MS,
   );
 });
+
+/** The tables of a keyspace with their ids, as each node knows them. */
+async function tablesAtEach(client: Client, keyspace: string): Promise<string[][]> {
+  const cql = "SELECT table_name, id FROM system_schema.tables WHERE keyspace_name = ?";
+  const answers = await askEachNode(client, "datacenter1", (query) => query(cql, [keyspace]));
+  return answers.map(({ answer = [] }) => answer.map((row) => `${row.get("table_name")} ${row.get("id")}`));
+}
+
+/** Gathers the tables that any node knows at any time. */
+async function watchTables(client: Client, keyspace: string, seen: Set<string>, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    for (const table of (await tablesAtEach(client, keyspace)).flat()) seen.add(table);
+    await Bun.sleep(1);
+  }
+}
 
 /** A claim with a flush of three events, and the next flush of two, which was not sent. */
 async function writeAndKeepLast(store: Store): Promise<{ claim: Claim; lost: Flush }> {

@@ -101,7 +101,10 @@ function describe(address: CassandraAddress, schema: SchemaState, syncs: readonl
           `node ${host} has commitlog_sync: ${mode}: events that were answered 200 are LOST when it is killed or loses power,` +
           " and its counts may then disagree; set commitlog_sync: batch in its cassandra.yaml",
       ),
-      ...down.map(({ host }) => `node ${host} is down: whether it syncs its commit log before it answers is not known`),
+      ...down.map(
+        ({ host }) =>
+          `node ${host} is down or does not answer: whether it syncs its commit log before it answers is not known`,
+      ),
     ],
   };
 }

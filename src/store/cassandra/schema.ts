@@ -1,11 +1,12 @@
 // The keyspace and its tables, as other programs read them too (cqlsh): created, checked, and their lifetimes changed.
-// All of it is safe to repeat. What each table is for: src/store/store.ts.
+// All of it is safe to repeat, and to do at the same time through different nodes (docs/adr/0011). What each table is for:
+// src/store/store.ts.
 
-import type { Client } from "cassandra-driver";
+import type { Client, types } from "cassandra-driver";
 import { DEFAULT_RETENTION } from "../../config.ts";
 import { Reto3Error } from "../../errors.ts";
 import type { OpenOptions, Retention } from "../store.ts";
-import { changeSchema } from "./session.ts";
+import { askEachNode, changeSchema, createOnce, type Query } from "./session.ts";
 import type { CassandraAddress } from "./url.ts";
 
 /** In the comment of each table. Another number before the dot: not ours to touch. Version 0.1.0 wants just this text. */
@@ -27,8 +28,10 @@ const LZ = "compression = {'class': 'ZstdCompressor', 'chunk_length_in_kb': 64}"
 const COUNTS = `minute bigint, writer uuid, bucket_us bigint, events int,
   lag_sum_us bigint, lag_min_us bigint, lag_max_us bigint`;
 
-/** A question that is asked once is not worth the round trip that prepares it. */
-const ONCE = { prepare: false };
+/** A node hears of a change in milliseconds; if not, it asks for it within a minute (SCHEMA_PULL_INTERVAL_MS of Cassandra). */
+const AGREE_MS = 90_000;
+
+const AGREE_EVERY_MS = 50;
 
 interface TableDefinition {
   columns: string;
@@ -75,6 +78,13 @@ const TABLES: Record<string, TableDefinition> = {
   },
 };
 
+/** What one node knows, or all of them. */
+interface KnownSchema {
+  /** Undefined: there is no such keyspace. */
+  replication: Record<string, string> | undefined;
+  tables: ReadonlyMap<string, TableState>;
+}
+
 interface TableState {
   id: string;
   /** Its rows' time to live; 0: for good. */
@@ -87,7 +97,7 @@ export interface SchemaState {
   retention: Retention;
   /** False in a store of 0.1.0 that no later version has served yet. */
   hasMerged: boolean;
-  /** That of the table of events, which every node gives it when it is made. */
+  /** That of the table of events, which a node gives it when it is made. */
   id: string;
 }
 
@@ -102,32 +112,37 @@ export async function ensureSchema(
 ): Promise<SchemaState> {
   const { keyspace, location } = address;
   const creates = options.mode === "serve" || options.mode === "scratch";
-  let [rf, tables] = await Promise.all([replicationOf(client, address), tablesOf(client, address)]);
-  if (rf === undefined && creates) {
-    const wanted = address.rf ?? 1;
-    await changeSchema(
+  // Who only reads needs no more than one node's word: a node that hangs must not keep anybody from reading.
+  let known =
+    options.mode === "read" ? await definitionsAt(anyNode(client), address) : await agreedSchema(client, address);
+  if (!known.replication && creates) {
+    await createOnce(
       client,
-      `CREATE KEYSPACE IF NOT EXISTS ${keyspace} WITH replication = {'class': 'NetworkTopologyStrategy', '${address.datacenter}': ${wanted}}`,
+      address,
+      `CREATE KEYSPACE IF NOT EXISTS ${keyspace} WITH replication = {'class': 'NetworkTopologyStrategy', '${address.datacenter}': ${address.rf ?? 1}}`,
     );
-    rf = (await replicationOf(client, address)) ?? wanted;
+    known = await agreedSchema(client, address);
   }
-  if (rf === undefined) throw missing(location, "there is no such keyspace");
+  if (!known.replication) throw missing(location, "there is no such keyspace");
+  const rf = replicasOf(known.replication, address);
   if (address.rf !== undefined && address.rf !== rf) {
     throw new Reto3Error("STORE_OPEN", `store ${location}: rf is ${address.rf}, but the keyspace has ${rf}`, {
       hint: `leave rf out, or: ALTER KEYSPACE ${keyspace} ..., then nodetool repair, then start again`,
     });
   }
   const wanted = Object.entries(TABLES).filter(([name, { comment }]) => {
-    return !tables.has(name) && (creates || (options.mode === "write" && comment !== SCHEMA));
+    return !known.tables.has(name) && (creates || (options.mode === "write" && comment !== SCHEMA));
   });
-  for (const [name, table] of wanted) await changeSchema(client, createTable(keyspace, name, table, tables));
-  if (wanted.length > 0) tables = await tablesOf(client, address);
-  const absent = Object.keys(TABLES).filter((name) => TABLES[name]?.comment === SCHEMA && !tables.has(name));
+  for (const [name, table] of wanted)
+    await createOnce(client, address, createTable(keyspace, name, table, known.tables));
+  if (wanted.length > 0) known = await agreedSchema(client, address);
+  const absent = Object.keys(TABLES).filter((name) => TABLES[name]?.comment === SCHEMA && !known.tables.has(name));
   if (absent.length > 0) throw missing(location, `it has no table ${absent.join(", ")}`);
   if (options.mode === "serve" && options.retention) {
-    await changeLifetimes(client, address, tables, options.retention);
-    tables = await tablesOf(client, address);
+    await changeLifetimes(client, address, known.tables, options.retention);
+    known = await agreedSchema(client, address);
   }
+  const { tables } = known;
   const lifetimeOf = (name: string) => tables.get(name)?.seconds || null;
   return {
     rf,
@@ -143,12 +158,63 @@ export async function ensureSchema(
   };
 }
 
-/** Replicas per row in the address's data centre; undefined where the keyspace is missing. */
-async function replicationOf(client: Client, address: CassandraAddress): Promise<number | undefined> {
-  const cql = "SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = ?";
-  const row = (await client.execute(cql, [address.keyspace], ONCE)).first();
-  if (!row) return undefined;
-  const replication = row.get("replication") as Record<string, string>;
+/**
+ * What all nodes know that answer, once they know the same. Before that nothing may be made, since it may be there already,
+ * and nothing written: a node that does not know a table refuses its rows. Throws STORE_OPEN when they do not come to agree.
+ */
+async function agreedSchema(client: Client, address: CassandraAddress): Promise<KnownSchema> {
+  const { datacenter, location } = address;
+  const deadlineMs = performance.now() + AGREE_MS;
+  for (;;) {
+    const answers = await askEachNode(client, datacenter, (query) => tablesAt(query, address));
+    const known = answers.flatMap(({ answer }) => answer ?? []);
+    const [first] = known;
+    const texts = known.map(({ replication, tables }) => JSON.stringify([replication, ...tables]));
+    if (first && new Set(texts).size === 1) return first;
+    if (!first || performance.now() > deadlineMs) {
+      const says = answers.map(({ host, answer, problem }) => `${host}: ${answer?.tables.size ?? problem}`);
+      const what = first ? "its nodes do not agree on how many of its tables there are" : "no node answers";
+      throw new Reto3Error("STORE_OPEN", `store ${location}: ${what} (${says.join("; ")})`, {
+        hint: "see 'nodetool status' and 'nodetool describecluster'; restart the node that does not catch up",
+      });
+    }
+    await Bun.sleep(AGREE_EVERY_MS);
+  }
+}
+
+/**
+ * The tables that one node has. It knows a table's definition first and has the table some milliseconds later; in between it
+ * throws away what is written, and says that it is stored (applyInternal in Keyspace.java). `disk_usage` lists those it has.
+ */
+async function tablesAt(query: Query, address: CassandraAddress): Promise<KnownSchema> {
+  const [{ replication, tables }, there] = await Promise.all([
+    definitionsAt(query, address),
+    query("SELECT table_name FROM system_views.disk_usage WHERE keyspace_name = ? ALLOW FILTERING", [address.keyspace]),
+  ]);
+  const names = new Set(there.map((row) => String(row.get("table_name"))));
+  return { replication, tables: new Map([...tables].filter(([name]) => names.has(name))) };
+}
+
+/** What one node knows, whether it has the tables already or not. */
+async function definitionsAt(query: Query, { keyspace, location }: CassandraAddress): Promise<KnownSchema> {
+  const columns = "table_name, id, comment, default_time_to_live";
+  const [keyspaces, definitions] = await Promise.all([
+    query("SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = ?", [keyspace]),
+    query(`SELECT ${columns} FROM system_schema.tables WHERE keyspace_name = ?`, [keyspace]),
+  ]);
+  return {
+    replication: keyspaces[0]?.get("replication") as KnownSchema["replication"],
+    tables: tablesOf(definitions, location),
+  };
+}
+
+/** A question that is asked once is not worth the round trip that prepares it. */
+function anyNode(client: Client): Query {
+  return async (cql, params = []) => (await client.execute(cql, params, { prepare: false })).rows;
+}
+
+/** Replicas per row in the address's data centre. */
+function replicasOf(replication: Record<string, string>, address: CassandraAddress): number {
   const replicas = Number(replication[address.datacenter] ?? Number.NaN);
   if (replicas > 0) return replicas;
   throw new Reto3Error(
@@ -158,11 +224,10 @@ async function replicationOf(client: Client, address: CassandraAddress): Promise
   );
 }
 
-/** Our tables that are there; throws STORE_OPEN for one that is not of this version. */
-async function tablesOf(client: Client, { keyspace, location }: CassandraAddress): Promise<Map<string, TableState>> {
-  const cql = "SELECT table_name, id, comment, default_time_to_live FROM system_schema.tables WHERE keyspace_name = ?";
+/** Our tables among those of the keyspace; throws STORE_OPEN for one that is not of this version. */
+function tablesOf(rows: readonly types.Row[], location: string): Map<string, TableState> {
   const found = new Map<string, TableState>();
-  for (const row of (await client.execute(cql, [keyspace], ONCE)).rows) {
+  for (const row of rows) {
     const name = String(row.get("table_name"));
     if (!Object.hasOwn(TABLES, name)) continue;
     const comment = String(row.get("comment"));
@@ -178,7 +243,7 @@ async function tablesOf(client: Client, { keyspace, location }: CassandraAddress
   return found;
 }
 
-function createTable(keyspace: string, name: string, table: TableDefinition, tables: Map<string, TableState>): string {
+function createTable(keyspace: string, name: string, table: TableDefinition, tables: KnownSchema["tables"]): string {
   const { columns, comment, lifetime } = table;
   // A table that comes later lives as long as the one that it goes with.
   const sister = lifetime === null ? undefined : tables.get(`counts_${lifetime}`)?.seconds;
@@ -204,7 +269,7 @@ const KEPT = `default_time_to_live = 0 AND gc_grace_seconds = ${GC_GRACE_SECONDS
 async function changeLifetimes(
   client: Client,
   { keyspace, location }: CassandraAddress,
-  tables: Map<string, TableState>,
+  tables: KnownSchema["tables"],
   wanted: Partial<Retention>,
 ): Promise<void> {
   if (typeof wanted.rawBytesMax === "number") {
@@ -223,6 +288,6 @@ async function changeLifetimes(
 
 function missing(location: string, problem: string): Reto3Error {
   return new Reto3Error("STORE_OPEN", `store ${location}: ${problem}`, {
-    hint: `start 'reto3 serve --store ${location}' first: it creates what is missing`,
+    hint: `start 'reto3 serve --store ${location}' first, and wait until it listens: it creates what is missing`,
   });
 }

@@ -1,7 +1,7 @@
 // The one place that makes a Cassandra client: its options, its connection, what it learns of the cluster.
 // Knows the driver; nothing of events, tables or flushes.
 
-import { Client, policies, types } from "cassandra-driver";
+import { Client, policies, types, type Host } from "cassandra-driver";
 import { messageOf, Reto3Error } from "../../errors.ts";
 import { describeError } from "./errors.ts";
 import type { CassandraAddress } from "./url.ts";
@@ -11,7 +11,7 @@ const CONNECT_TIMEOUT_MS = 5_000;
 /** An attempt that has no answer by then has an unknown outcome and is sent again. The server's own limit is 2 s. */
 const REQUEST_TIMEOUT_MS = 3_000;
 
-/** A schema change waits for all nodes. */
+/** A node may be long about making a table. */
 const SCHEMA_TIMEOUT_MS = 30_000;
 
 const RECONNECT_MS = 500;
@@ -28,7 +28,8 @@ export async function connect(address: CassandraAddress): Promise<Client> {
     contactPoints: [...hosts],
     localDataCenter: datacenter,
     // The highest that the driver speaks to Cassandra: without it, it first tries another and connects twice.
-    protocolOptions: { port, maxVersion: types.protocolVersion.v4 },
+    // Nor does it wait for all nodes after a schema change, ten seconds each while one is down: schema.ts asks them itself.
+    protocolOptions: { port, maxVersion: types.protocolVersion.v4, maxSchemaAgreementWaitSeconds: 0 },
     ...(credentials && { credentials }),
     queryOptions: {
       // With one replica this is that one; with three it is two, for writes and reads alike.
@@ -64,19 +65,66 @@ function hintFor(error: unknown, { datacenter, hosts, port }: CassandraAddress):
 }
 
 /** Runs a schema change. */
-export async function changeSchema(client: Client, cql: string): Promise<void> {
-  await client.execute(cql, [], { prepare: false, readTimeout: SCHEMA_TIMEOUT_MS });
+export async function changeSchema(client: Client, cql: string, host?: Host): Promise<void> {
+  await client.execute(cql, [], { prepare: false, readTimeout: SCHEMA_TIMEOUT_MS, ...(host && { host }) });
+}
+
+/**
+ * Runs a CREATE ... IF NOT EXISTS at the node that all clients choose alike, the one with the smallest host id: one node makes
+ * a table once, two that are told at the same time make two. Throws STORE_OPEN when it is down.
+ */
+export async function createOnce(client: Client, address: CassandraAddress, cql: string): Promise<void> {
+  const { datacenter, location } = address;
+  const [host] = hostsOf(client, datacenter).toSorted((a, b) => (String(a.hostId) < String(b.hostId) ? -1 : 1));
+  if (!host?.isUp()) {
+    throw new Reto3Error("STORE_OPEN", `store ${location}: ${host?.address} is down, and tables are made there alone`, {
+      hint: "start that node, or remove it from the cluster; tables that are there do not need it",
+    });
+  }
+  await changeSchema(client, cql, host);
+}
+
+function hostsOf(client: Client, datacenter: string): Host[] {
+  return client.hosts.values().filter((host) => host.datacenter === datacenter);
+}
+
+export type Query = (cql: string, params?: unknown[]) => Promise<types.Row[]>;
+
+/** What one node answered; `answer` is undefined where there was none, and `problem` says why. */
+export interface NodeAnswer<T> {
+  host: string;
+  answer: T | undefined;
+  problem: string;
+}
+
+/** What `ask` learns from each node of the data centre, of what a node says of itself. Throws what `ask` throws by itself. */
+export async function askEachNode<T>(
+  client: Client,
+  datacenter: string,
+  ask: (query: Query) => Promise<T>,
+): Promise<NodeAnswer<T>[]> {
+  return Promise.all(
+    hostsOf(client, datacenter).map(async (host) => {
+      if (!host.isUp()) return { host: host.address, answer: undefined, problem: "it is down" };
+      const options = { prepare: false, host, consistency: types.consistencies.one };
+      try {
+        const answer = await ask(async (cql, params = []) => (await client.execute(cql, params, options)).rows);
+        return { host: host.address, answer, problem: "" };
+      } catch (error) {
+        if (error instanceof Reto3Error) throw error;
+        // One of several that hangs must not keep a server from starting.
+        return { host: host.address, answer: undefined, problem: describeError(error) };
+      }
+    }),
+  );
 }
 
 /** How each node of the data centre syncs its commit log: what an acked write survives there. `down` where it cannot be asked. */
 export async function commitLogSyncs(client: Client, datacenter: string): Promise<CommitLogSync[]> {
   const cql = "SELECT value FROM system_views.settings WHERE name = 'commitlog_sync'";
-  const local = client.hosts.values().filter((host) => host.datacenter === datacenter);
-  return Promise.all(
-    local.map(async (host) => {
-      if (!host.isUp()) return { host: host.address, mode: "down" };
-      const answer = await client.execute(cql, [], { prepare: false, host, consistency: types.consistencies.one });
-      return { host: host.address, mode: String(answer.first()?.get("value") ?? "unknown") };
-    }),
-  );
+  const answers = await askEachNode(client, datacenter, (query) => query(cql));
+  return answers.map(({ host, answer }) => ({
+    host,
+    mode: answer ? String(answer[0]?.get("value") ?? "unknown") : "down",
+  }));
 }
