@@ -4,7 +4,8 @@
 import { parseArgs } from "node:util";
 import { fault, type Victim } from "./fault.ts";
 import { startSystem, type System } from "./system.ts";
-import { run, type Run } from "./run.ts";
+import { run } from "./run.ts";
+import { Table } from "./table.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -81,41 +82,4 @@ async function settled(system: System): Promise<void> {
     await Bun.sleep(3_000);
     if (system.cassandraCpuSeconds() - before < 0.3 * 3) return;
   }
-}
-
-class Table {
-  static readonly head =
-    "| nodes | instances | p50 ms | p99 ms | CPU us/event: reto3 | HAProxy | Cassandra, all nodes | load | all acked and counted |\n" +
-    "| --- | --- | --- | --- | --- | --- | --- | --- | --- |";
-  readonly #rows = new Map<string, Run[]>();
-
-  add(name: string, result: Run): void {
-    this.#rows.set(name, [...(this.#rows.get(name) ?? []), result]);
-    console.error(`${name}: ${JSON.stringify(result)}`);
-  }
-
-  print(): void {
-    for (const [name, runs] of this.#rows) {
-      const cell = (of: (one: Run) => number, digits = 1) => {
-        const all = runs.map((one) => of(one));
-        return `${median(all).toFixed(digits)} (${all.map((one) => one.toFixed(digits)).join(", ")})`;
-      };
-      const cells = [
-        cell((one) => one.p50Ms),
-        cell((one) => one.p99Ms),
-        cell((one) => one.cpuUs.reto3),
-        cell((one) => one.cpuUs.haproxy),
-        cell((one) => one.cpuUs.cassandra),
-        cell((one) => one.cpuUs.load),
-        runs.every((one) => one.whole) ? "yes" : "NO",
-      ];
-      console.log(`| ${name} | ${cells.join(" | ")} |`);
-    }
-  }
-}
-
-function median(numbers: readonly number[]): number {
-  const sorted = numbers.toSorted((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  return sorted.length % 2 === 1 ? (sorted[middle] ?? 0) : ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2;
 }
