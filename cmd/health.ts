@@ -3,7 +3,7 @@
 import { DEFAULT_PORT } from "../src/config.ts";
 import { messageOf, quote, Reto3Error } from "../src/errors.ts";
 import { defineCommand, duration, text, toggle, whole, type Values } from "./flags.ts";
-import { print } from "./output.ts";
+import { log, print } from "./output.ts";
 
 const flags = {
   port: whole("port", 1, 65_535, {
@@ -11,7 +11,7 @@ const flags = {
     env: "RETO3_PORT",
     description: "port of the serve on this machine",
   }),
-  url: text("url", { description: "where it is, if elsewhere: http://HOST:PORT/" }),
+  url: text("url", { description: "where it is, instead of --port: http://HOST:PORT/" }),
   live: toggle("only whether the process answers, not whether it takes events"),
   timeout: duration({ default: "2s", description: "no answer by then: not healthy" }),
 };
@@ -32,24 +32,24 @@ Examples:
 });
 
 async function health({ port, url, live, timeout }: Values<typeof flags>): Promise<number> {
-  const base = url ?? `http://127.0.0.1:${port}/`;
-  if (URL.parse(base)?.protocol !== "http:") {
-    throw new Reto3Error("USAGE", `--url: ${quote(base)} is not accepted; want http://HOST:PORT/`);
+  const base = URL.parse(url ?? `http://127.0.0.1:${port}/`);
+  if (base?.protocol !== "http:" || base.pathname !== "/" || base.search !== "") {
+    throw new Reto3Error("USAGE", `--url: ${quote(url ?? "")} is not accepted; want http://HOST:PORT/`);
   }
-  const address = new URL(live ? "/healthz" : "/readyz", base);
-  const { ok, said } = await ask(address, timeout);
-  if (!ok) throw new Reto3Error("STORE_UNAVAILABLE", `${address.href}: ${said}`);
-  await print(`${said}\n`);
-  return 0;
-}
-
-async function ask(address: URL, timeoutMs: number): Promise<{ ok: boolean; said: string }> {
+  const address = new URL(live ? "/healthz" : "/readyz", base).href;
   try {
-    const response = await fetch(address, { signal: AbortSignal.timeout(timeoutMs), redirect: "manual" });
-    return { ok: response.status === 200, said: (await response.text()).trim() || `status ${response.status}` };
+    const response = await fetch(address, { signal: AbortSignal.timeout(timeout), redirect: "manual" });
+    const said = (await response.text()).trim() || `status ${response.status}`;
+    if (response.status === 200) {
+      await print(`${said}\n`);
+      return 0;
+    }
+    log.error(`${address}: ${said}`);
   } catch (error) {
     // The system's code says it better than fetch's advice to programmers.
     const code = error instanceof Error && "code" in error ? error.code : undefined;
-    return { ok: false, said: `no answer: ${typeof code === "string" ? code : messageOf(error)}` };
+    const reason = typeof code === "string" ? code : messageOf(error);
+    log.error(`${address}: no answer: ${reason}; is 'reto3 serve' running there? name it with --port or --url`);
   }
+  return 1;
 }

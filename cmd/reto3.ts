@@ -1,6 +1,7 @@
 // The executable: finds the command, parses its flags, runs it, turns errors into exit statuses.
 // 0 done, 1 failed, 2 wrong usage (nothing was done), others: see a command's help.
 
+import { constants } from "node:os";
 import { Reto3Error } from "../src/errors.ts";
 import type { Command } from "./flags.ts";
 import { printError, printHelp, printUsage, watchOutput } from "./output.ts";
@@ -74,6 +75,8 @@ async function main(argv: string[]): Promise<number> {
 }
 
 watchOutput();
+// Servers of ours are met as they are named, never through a proxy; Docker hands its proxy to every container.
+for (const name of ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"]) delete process.env[name];
 if (process.pid === 1) endOnSignals();
 process.exitCode = await main(process.argv.slice(2));
 // All is done, said and closed. A connection that the Cassandra driver leaves behind when a node has come back in the
@@ -82,10 +85,10 @@ setTimeout(() => process.exit(), LINGER_MAX_MS).unref();
 
 /** The first process of a container gets no signal that it does not ask for: without this, Ctrl-C would not end it. */
 function endOnSignals(): void {
-  for (const [name, number] of [["SIGINT", 2] as const, ["SIGTERM", 15] as const]) {
+  for (const name of ["SIGINT", "SIGTERM"] as const) {
     process.on(name, () => {
       // A command that ends in its own way has a listener of its own.
-      if (process.listenerCount(name) === 1) process.exit(128 + number);
+      if (process.listenerCount(name) === 1) process.exit(128 + constants.signals[name]);
     });
   }
 }

@@ -82,7 +82,7 @@ const flags = {
     default: formatDurationMs(DRAIN_DELAY_MS),
     maxMs: DRAIN_DELAY_MAX_MS,
     env: "RETO3_DRAIN_DELAY",
-    description: "how long a shutdown still takes events, with /readyz saying no, so that a balancer can turn away",
+    description: "how long a shutdown still takes events, with /readyz saying no, so that a balancer sends no more",
   }),
   "drain-timeout": duration({
     default: formatDurationMs(DRAIN_TIMEOUT_MS),
@@ -117,11 +117,18 @@ A second signal ends at once.`,
 
 async function serve(values: Values<typeof flags>): Promise<number> {
   const stop = stopSignal();
-  const store = await openStore(values.store, {
+  const opening = openStore(values.store, {
     mode: "serve",
     retention: retentionOf(values),
     log: (line) => log.info(line),
   });
+  const store = await Promise.race([opening, stop.then(() => undefined)]);
+  if (!store) {
+    log.info(`${await stop} received before the store was open: nothing was taken`);
+    // It may still fail; nobody waits for that.
+    opening.catch(() => {});
+    return 0;
+  }
   const clock = systemClock();
   const writer = new Writer({
     store,

@@ -32,7 +32,10 @@ function works(command) {
 function isStale(target) {
   if (!existsSync(target)) return true;
   const builtMs = statSync(target).mtimeMs;
-  const sources = ["package.json", "package-lock.json"];
+  // The last of these changes with the commit, which the executable names.
+  const sources = ["package.json", "package-lock.json", "scripts/build.ts", ".git/logs/HEAD"].filter((file) =>
+    existsSync(file),
+  );
   for (const folder of ["src", "cmd"]) {
     for (const name of readdirSync(folder, { recursive: true })) sources.push(join(folder, String(name)));
   }

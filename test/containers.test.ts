@@ -9,6 +9,7 @@ import { DEFAULT_RETENTION, DRAIN_DELAY_MS, DRAIN_TIMEOUT_MS } from "../src/conf
 import { formatDurationMs } from "../src/units.ts";
 import {
   COMPOSE_FILES,
+  NODE_SETTINGS,
   composeFolder,
   filesOf,
   isInContext,
@@ -28,7 +29,8 @@ import { reto3, temporaryFolder } from "./support/reto3.ts";
 const RUN_MS = 60_000;
 
 const ONE = COMPOSE_FILES.slice(0, 1);
-const CLUSTER = COMPOSE_FILES;
+const CLUSTER = COMPOSE_FILES.slice(0, 2);
+const MACHINE = COMPOSE_FILES.slice(2);
 const EXAMPLE = read(".env.example");
 const EVERY_SETTING = EXAMPLE.replaceAll(/^#(?=\w+=)/gm, "");
 
@@ -42,6 +44,8 @@ for (const tool of ["Compose v2", "Compose 1.29"] as const)
       ["one node, with every setting of .env.example", ONE, EVERY_SETTING],
       ["the cluster, with every setting of .env.example", CLUSTER, EVERY_SETTING],
       ["what COMPOSE_FILE of .env.example names", [], EVERY_SETTING],
+      ["one machine of three", MACHINE, NODE_SETTINGS],
+      ["one machine of three, with every setting of .env.example", MACHINE, EVERY_SETTING + NODE_SETTINGS],
     ])(
       "accepts %s",
       (_, files, dotEnv) => {
@@ -67,7 +71,7 @@ const RULES: [string, RegExp, (service: Service) => boolean | undefined][] = [
   ["writes nothing into its image", /^(reto3|load|haproxy)/, ({ read_only }) => read_only],
   ["has no rights beyond a plain user's", /^(reto3|load|haproxy)/, ({ cap_drop }) => cap_drop?.includes("ALL")],
   ["has time to answer all that it took", /^reto3/, (service) => graceMs(service) > drainMs(service)],
-  ["is a release and not the newest", /./, ({ image }) => isPinned(image)],
+  ["names a tag of its image, and not latest", /./, ({ image }) => isPinned(image)],
   ["syncs its commit log before it answers", /^cassandra/, ({ environment }) => isSynced(environment)],
 ];
 
@@ -75,6 +79,7 @@ withTool("Compose v2", (compose) => {
   describe.each([
     ["one node", ONE, ["cassandra", "load", "reto3"]],
     ["the cluster", CLUSTER, [1, 2, 3, 4].flatMap(nodes).concat("haproxy", "load").sort()],
+    ["one machine of three", MACHINE, ["cassandra", "haproxy", "reto3"]],
   ])("%s: every service", (_, files, names) => {
     let services: Record<string, Service> = {};
     beforeAll(() => {
@@ -94,7 +99,7 @@ withTool("Compose v2", (compose) => {
     test("has ports and an address of its own", () => {
       const all = Object.values(services);
       const ports = all.flatMap((service) => service.ports ?? []).map((port) => port.published);
-      const networks = all.flatMap((service) => Object.values(service.networks));
+      const networks = all.flatMap((service) => Object.values(service.networks ?? {}));
       const addresses = networks.flatMap((network) => network?.ipv4_address ?? []);
       for (const taken of [ports, addresses]) expect(taken.sort()).toEqual([...new Set(taken)].sort());
     });
@@ -134,9 +139,15 @@ test.each([...COMPOSE_FILES])("%s leaves the project's name to the folder, and h
 describe(".env.example", () => {
   const settings = settingsOf(EXAMPLE).filter(({ name }) => name !== "COMPOSE_FILE");
   const [one, cluster] = [variablesOf("docker-compose.yml"), variablesOf("compose.cluster.yml")];
+  const machine = [...variablesOf("compose.node.yml").keys()];
 
   test("has every variable of the compose files, and no other", () => {
-    expect(settings.map(({ name }) => name).sort()).toEqual([...new Set([...one.keys(), ...cluster.keys()])].sort());
+    const ofNodes = ["NODE_ADDRESS", "NODE_NETWORK", "NODE_RACK", "NODE_SEEDS", "NODES", "RETO3_BALANCER_BIND"];
+    const used = [...one.keys(), ...cluster.keys(), ...machine.filter((name) => !ofNodes.includes(name))];
+    expect(settings.map(({ name }) => name).sort()).toEqual([...new Set(used)].sort());
+    // What is a machine's own is in the head of compose.node.yml and in docs/deploy.md.
+    for (const name of ofNodes) expect(`${read("compose.node.yml")}${read("docs/deploy.md")}`).toContain(name);
+    expect(machine).toEqual(expect.arrayContaining(ofNodes));
   });
 
   test("says the default that each has, alone and in the cluster", async () => {
@@ -182,7 +193,7 @@ describe("Dockerfile", () => {
   test("says the version of package.json", () => {
     expect(argumentOf("LABEL")).toContain(`org.opencontainers.image.version="${version}"`);
   });
-  test("builds on releases and not on the newest", () => {
+  test("builds on images with a tag, and not on latest", () => {
     const images = [...dockerfile.matchAll(/^FROM (?:--\S+ )?(\S+)/gm)].map(([, image = ""]) => image);
     expect(images).not.toBeEmpty();
     expect(images.filter((image) => !isPinned(image))).toEqual([]);

@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { countEveryWay, load } from "./support/load.ts";
-import { reto3, serve, temporaryFolder, until } from "./support/reto3.ts";
+import { executable, reto3, serve, temporaryFolder, until } from "./support/reto3.ts";
 
 const EVENT = "value=2016-05-28+11:11:11.123456";
 
@@ -128,4 +128,25 @@ test("after SIGTERM events are taken for --drain-delay, while health says no", a
   expect(await server.exited).toBe(0);
   expect((await health()).stderr).toContain("no answer: ECONNREFUSED");
   expect(server.said()).toContain("drained: 1 events stored, none left");
+}, 20_000);
+
+test("health and load ask their server and not a proxy", async () => {
+  using folder = temporaryFolder();
+  await using server = await serve(`sqlite:${join(folder.path, "reto3.db")}`);
+  const proxies = { HTTP_PROXY: "http://127.0.0.1:9", http_proxy: "http://127.0.0.1:9" };
+  expect((await reto3(["health", "--port", server.port], proxies)).stdout).toBe("ready\n");
+  expect((await reto3(["load", "--url", server.url, "--rps", "100", "--duration", "1s"], proxies)).code).toBe(0);
+}, 20_000);
+
+test("SIGTERM before the store is open ends it at once", async () => {
+  // A port that takes connections and never says a word, as a Cassandra that hangs.
+  const connected = Promise.withResolvers<void>();
+  const socket = { open: () => connected.resolve(), data() {} };
+  using silent = Bun.listen({ hostname: "127.0.0.1", port: 0, socket });
+  const store = `cassandra://127.0.0.1:${silent.port}/reto3?dc=datacenter1`;
+  const child = Bun.spawn([executable, "serve", "--store", store, "--port", "0"], { stderr: "pipe" });
+  await connected.promise;
+  child.kill("SIGTERM");
+  expect(await new Response(child.stderr).text()).toContain("SIGTERM received before the store was open");
+  expect(await child.exited).toBe(0);
 }, 20_000);

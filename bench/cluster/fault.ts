@@ -1,4 +1,5 @@
-// One run in whose middle something is killed with -9 and started again five seconds later: for how long nothing was answered.
+// One run in whose middle something is killed with -9: for how long nothing was answered. A node is started again five seconds
+// later, an instance at once, as `restart: unless-stopped` does it.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -12,8 +12,11 @@ export const read = (name: string) => readFileSync(join(root, name), "utf8");
 
 // --- tools -------------------------------------------------------------------------------------------------------------------
 
+/** Where .ci/tools puts them, and where Debian puts HAProxy, which is not on everybody's PATH. */
+export const toolPath = `${join(root, ".tools/bin")}:${process.env["PATH"]}:/usr/sbin`;
+
 const env = {
-  PATH: `${join(root, ".tools/bin")}:${process.env["PATH"]}:/usr/sbin`,
+  PATH: toolPath,
   HOME: process.env["HOME"] ?? "/",
 };
 
@@ -49,9 +52,16 @@ function run([name = "", ...args]: string[], cwd: string): [number, string] {
 
 // --- Compose -----------------------------------------------------------------------------------------------------------------
 
-export const COMPOSE_FILES = ["docker-compose.yml", "compose.cluster.yml"] as const;
+export const COMPOSE_FILES = ["docker-compose.yml", "compose.cluster.yml", "compose.node.yml"] as const;
 
-/** A folder with both files and this .env, and nothing else. */
+/** What compose.node.yml does not do without; as docs/deploy.md has it. */
+export const NODE_SETTINGS = `NODE_ADDRESS=10.0.0.11
+NODE_RACK=rack1
+NODE_SEEDS=10.0.0.11
+NODES=10.0.0.11,10.0.0.12,10.0.0.13
+`;
+
+/** A folder with the compose files and this .env, and nothing else. */
 export function composeFolder(dotEnv: string) {
   const folder = temporaryFolder();
   for (const file of COMPOSE_FILES) copyFileSync(join(root, file), join(folder.path, file));
@@ -65,7 +75,7 @@ export interface Service {
   command: string[] | null;
   environment?: Record<string, string>;
   ports?: { host_ip?: string; published: string }[];
-  networks: Record<string, { ipv4_address?: string } | null>;
+  networks?: Record<string, { ipv4_address?: string } | null>;
   restart?: string;
   logging?: { driver: string; options: Record<string, string> };
   mem_limit?: string;
@@ -77,7 +87,7 @@ export interface Service {
 
 /** All services of these files, whatever their profile. */
 export function servicesOf(compose: Tool, files: readonly string[]): Record<string, Service> {
-  using folder = composeFolder("");
+  using folder = composeFolder(NODE_SETTINGS);
   const [code, output] = compose(
     [...files.flatMap((file) => ["-f", file]), "--profile", "*", "config", "--format", "json"],
     folder.path,

@@ -4,11 +4,14 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { startGuarded } from "../../scripts/cassandra/guarded-process.ts";
 import { chooseFreePort } from "../../scripts/cassandra/ports.ts";
+import { toolPath } from "./containers.ts";
 import { temporaryFolder, until } from "./reto3.ts";
 
 export const haproxyFolder = join(import.meta.dir, "../../ops/haproxy");
 
-export const hasHaproxy = Bun.which("haproxy") !== null;
+const haproxy = Bun.which("haproxy", { PATH: toolPath });
+
+export const hasHaproxy = haproxy !== null;
 
 const taken = new Set<number>();
 
@@ -34,7 +37,7 @@ export async function startBalancer(servers: readonly string[]): Promise<Balance
   writeFileSync(logFile, "");
   const [port, adminPort] = [chooseFreePort(["127.0.0.1"], taken), chooseFreePort(["127.0.0.1"], taken)];
   const binds = [`RETO3_BALANCER_BIND=127.0.0.1:${port}`, `RETO3_BALANCER_ADMIN_BIND=127.0.0.1:${adminPort}`];
-  const command = ["haproxy", "-db", "-f", join(haproxyFolder, "haproxy.cfg"), "-f", list];
+  const command = [haproxy ?? "haproxy", "-db", "-f", join(haproxyFolder, "haproxy.cfg"), "-f", list];
   const child = await startGuarded(["env", ...binds, ...command], { folder: folder.path, logFile });
   const adminUrl = `http://127.0.0.1:${adminPort}`;
   let ended = false;

@@ -1,7 +1,7 @@
 // `reto3 load` and the three counting commands, for tests: what they printed, as numbers.
 
 import { expect } from "bun:test";
-import { reto3 } from "./reto3.ts";
+import { executable, reto3 } from "./reto3.ts";
 
 export interface LoadReport {
   code: number;
@@ -18,6 +18,24 @@ export async function load(url: string, args: string[]): Promise<LoadReport> {
   const { code, stdout, stderr } = await reto3(["load", "--url", url, "--format", "json", ...args]);
   if (stdout === "") throw new Error(`load printed nothing, exit status ${code}:\n${stderr}`);
   return { code, ...(JSON.parse(stdout) as Omit<LoadReport, "code">) };
+}
+
+/** A load that goes on until it is stopped: for what takes its time, and must happen under load. */
+export function startLoad(url: string, args: string[]): { stop(): Promise<LoadReport> } {
+  const command = [executable, "load", "--url", url, "--format", "json", "--duration", "1h", ...args];
+  const child = Bun.spawn(command, { stdout: "pipe", stderr: "pipe" });
+  return {
+    async stop() {
+      child.kill("SIGTERM");
+      const [stdout, stderr] = await Promise.all([
+        new Response(child.stdout).text(),
+        new Response(child.stderr).text(),
+      ]);
+      const code = await child.exited;
+      if (stdout === "") throw new Error(`load printed nothing, exit status ${code}:\n${stderr}`);
+      return { code, ...(JSON.parse(stdout) as Omit<LoadReport, "code">) };
+    },
+  };
 }
 
 /** The sum of each of the three counts, from the totals and from the raw events; all six are the same number. */

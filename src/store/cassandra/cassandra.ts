@@ -80,21 +80,26 @@ function describe(address: CassandraAddress, schema: SchemaState, syncs: readonl
   const quorum = Math.floor(rf / 2) + 1;
   const replicas =
     rf === 1 ? "in the commit log of its one replica" : `in the commit logs of ${quorum} of ${rf} replicas`;
+  const down = syncs.filter(({ mode }) => mode === "down");
   const unsynced = syncs.filter(({ mode }) => mode !== "batch" && mode !== "group" && mode !== "down");
   const survives =
     rf === 1 ? "a killed process and a power cut, not a lost disk" : "killed nodes, a power cut and a lost disk";
-  const modes = [...new Set(syncs.map(({ mode }) => mode))].join(", ");
-  const down = syncs.filter(({ mode }) => mode === "down");
+  const told = syncs.length - down.length;
+  const modes = [...new Set(syncs.map(({ mode }) => mode))].filter((mode) => mode !== "down").join(", ");
+  const where = down.length === 0 ? modes : `${modes}, on the ${told} of ${syncs.length} nodes that answered`;
+  const promise =
+    told === 0
+      ? "; whether it is synced, and survives a killed node or a power cut, is not known: no node told its commitlog_sync"
+      : unsynced.length === 0
+        ? `, synced (commitlog_sync: ${where}); it survives ${survives}`
+        : `, NOT yet synced (commitlog_sync: ${where}); it may not survive a killed node or a power cut`;
   return {
     location: address.location,
     identity: schema.id,
     schema: hasMerged ? "1.1" : "1.0",
     retention,
     settleAfterMs: SETTLE_AFTER_MS,
-    durability:
-      unsynced.length === 0
-        ? `${replicas}, synced (commitlog_sync: ${modes}); it survives ${survives}`
-        : `${replicas}, NOT yet synced (commitlog_sync: ${modes}); it may not survive a killed node or a power cut`,
+    durability: `${replicas}${promise}`,
     warnings: [
       ...unsynced.map(
         ({ host, mode }) =>

@@ -6,7 +6,7 @@ import type { Client, types } from "cassandra-driver";
 import { DEFAULT_RETENTION } from "../../config.ts";
 import { Reto3Error } from "../../errors.ts";
 import type { OpenOptions, Retention } from "../store.ts";
-import { askEachNode, changeSchema, createOnce, type Query } from "./session.ts";
+import { askEachNode, changeSchema, hostsOf, type Query } from "./session.ts";
 import type { CassandraAddress } from "./url.ts";
 
 /** In the comment of each table. Another number before the dot: not ours to touch. Version 0.1.0 wants just this text. */
@@ -80,6 +80,8 @@ const TABLES: Record<string, TableDefinition> = {
 
 /** What one node knows, or all of them. */
 interface KnownSchema {
+  /** The host ids of all nodes, where that was asked. */
+  members?: string;
   /** Undefined: there is no such keyspace. */
   replication: Record<string, string> | undefined;
   tables: ReadonlyMap<string, TableState>;
@@ -112,16 +114,22 @@ export async function ensureSchema(
 ): Promise<SchemaState> {
   const { keyspace, location } = address;
   const creates = options.mode === "serve" || options.mode === "scratch";
+  const lacks = ({ replication, tables }: KnownSchema) =>
+    Object.entries(TABLES).filter(([name, { comment }]) => {
+      const mayMake = creates || (options.mode === "write" && replication !== undefined && comment !== SCHEMA);
+      return mayMake && !tables.has(name);
+    });
+  // A keyspace for measurements has a name that nobody else can have: there is no race, and nothing that must last.
+  const making = options.mode === "scratch" ? undefined : "all nodes";
+  const create = (cql: string) => changeSchema(client, cql, making && hostsOf(client, address.datacenter)[0]);
   // Who only reads needs no more than one node's word: a node that hangs must not keep anybody from reading.
   let known =
     options.mode === "read" ? await definitionsAt(anyNode(client), address) : await agreedSchema(client, address);
+  if (lacks(known).length > 0) known = await agreedSchema(client, address, making);
   if (!known.replication && creates) {
-    await createOnce(
-      client,
-      address,
-      `CREATE KEYSPACE IF NOT EXISTS ${keyspace} WITH replication = {'class': 'NetworkTopologyStrategy', '${address.datacenter}': ${address.rf ?? 1}}`,
-    );
-    known = await agreedSchema(client, address);
+    const replication = `{'class': 'NetworkTopologyStrategy', '${address.datacenter}': ${address.rf ?? 1}}`;
+    await create(`CREATE KEYSPACE IF NOT EXISTS ${keyspace} WITH replication = ${replication}`);
+    known = await agreedSchema(client, address, making);
   }
   if (!known.replication) throw missing(location, "there is no such keyspace");
   const rf = replicasOf(known.replication, address);
@@ -130,12 +138,9 @@ export async function ensureSchema(
       hint: `leave rf out, or: ALTER KEYSPACE ${keyspace} ..., then nodetool repair, then start again`,
     });
   }
-  const wanted = Object.entries(TABLES).filter(([name, { comment }]) => {
-    return !known.tables.has(name) && (creates || (options.mode === "write" && comment !== SCHEMA));
-  });
-  for (const [name, table] of wanted)
-    await createOnce(client, address, createTable(keyspace, name, table, known.tables));
-  if (wanted.length > 0) known = await agreedSchema(client, address);
+  const lacking = lacks(known);
+  for (const [name, table] of lacking) await create(createTable(keyspace, name, table, known.tables));
+  if (lacking.length > 0) known = await agreedSchema(client, address, making);
   const absent = Object.keys(TABLES).filter((name) => TABLES[name]?.comment === SCHEMA && !known.tables.has(name));
   if (absent.length > 0) throw missing(location, `it has no table ${absent.join(", ")}`);
   if (options.mode === "serve" && options.retention) {
@@ -159,27 +164,60 @@ export async function ensureSchema(
 }
 
 /**
- * What all nodes know that answer, once they know the same. Before that nothing may be made, since it may be there already,
- * and nothing written: a node that does not know a table refuses its rows. Throws STORE_OPEN when they do not come to agree.
+ * What the nodes know that answer, once they know the same. Before that nothing may be written: a node that does not know a
+ * table refuses its rows. With "all nodes", for making tables, each must answer, and all must know the same nodes: who knows
+ * fewer could make the tables again, and a node that comes back would get rows before it has the tables. Throws STORE_OPEN
+ * when it does not come to that.
  */
-async function agreedSchema(client: Client, address: CassandraAddress): Promise<KnownSchema> {
+async function agreedSchema(client: Client, address: CassandraAddress, wanted?: "all nodes"): Promise<KnownSchema> {
   const { datacenter, location } = address;
   const deadlineMs = performance.now() + AGREE_MS;
   for (;;) {
-    const answers = await askEachNode(client, datacenter, (query) => tablesAt(query, address));
+    const answers = await askEachNode(client, datacenter, async (query) => ({
+      ...(await tablesAt(query, address)),
+      ...(wanted && { members: await membersAt(query) }),
+    }));
     const known = answers.flatMap(({ answer }) => answer ?? []);
     const [first] = known;
-    const texts = known.map(({ replication, tables }) => JSON.stringify([replication, ...tables]));
-    if (first && new Set(texts).size === 1) return first;
-    if (!first || performance.now() > deadlineMs) {
-      const says = answers.map(({ host, answer, problem }) => `${host}: ${answer?.tables.size ?? problem}`);
-      const what = first ? "its nodes do not agree on how many of its tables there are" : "no node answers";
+    const texts = new Set(
+      known.map(({ members, replication, tables }) => JSON.stringify([members, replication, ...tables])),
+    );
+    const isWhole = !wanted || (known.length === answers.length && first?.members === membersOf(client));
+    if (first && texts.size === 1 && isWhole) return first;
+    if (performance.now() > deadlineMs) {
+      const says = answers.map(({ host, answer, problem }) => `${host}: ${answer ? tablesIn(answer) : problem}`);
+      const what = !first
+        ? "no node answers"
+        : texts.size > 1
+          ? "its nodes know different tables or different nodes"
+          : "tables are made only while all nodes answer";
       throw new Reto3Error("STORE_OPEN", `store ${location}: ${what} (${says.join("; ")})`, {
-        hint: "see 'nodetool status' and 'nodetool describecluster'; restart the node that does not catch up",
+        hint: "see 'nodetool status' and 'nodetool describecluster'; start what is down, restart what does not catch up",
       });
     }
     await Bun.sleep(AGREE_EVERY_MS);
   }
+}
+
+function tablesIn({ tables }: KnownSchema): string {
+  return `${tables.size} of ${Object.keys(TABLES).length} tables`;
+}
+
+/** The host ids of all nodes that a node knows, itself among them. */
+async function membersAt(query: Query): Promise<string> {
+  const [self, peers] = await Promise.all([
+    query("SELECT host_id FROM system.local"),
+    query("SELECT host_id FROM system.peers_v2"),
+  ]);
+  return listOf([...self, ...peers].map((row) => row.get("host_id")));
+}
+
+function membersOf(client: Client): string {
+  return listOf(client.hosts.values().map((host) => host.hostId));
+}
+
+function listOf(hostIds: readonly unknown[]): string {
+  return hostIds.map(String).toSorted().join(" ");
 }
 
 /**

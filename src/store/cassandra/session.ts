@@ -3,7 +3,7 @@
 
 import { Client, policies, types, type Host } from "cassandra-driver";
 import { messageOf, Reto3Error } from "../../errors.ts";
-import { describeError } from "./errors.ts";
+import { describeError, storeError } from "./errors.ts";
 import type { CassandraAddress } from "./url.ts";
 
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -11,7 +11,7 @@ const CONNECT_TIMEOUT_MS = 5_000;
 /** An attempt that has no answer by then has an unknown outcome and is sent again. The server's own limit is 2 s. */
 const REQUEST_TIMEOUT_MS = 3_000;
 
-/** A node may be long about making a table. */
+/** A node may take long to make a table. */
 const SCHEMA_TIMEOUT_MS = 30_000;
 
 const RECONNECT_MS = 500;
@@ -64,28 +64,15 @@ function hintFor(error: unknown, { datacenter, hosts, port }: CassandraAddress):
   return `check that Cassandra listens on ${hosts.join(",")} port ${port}; 'npm run cassandra' starts one to try`;
 }
 
-/** Runs a schema change. */
+/** Runs a schema change at `host`, or at any node. */
 export async function changeSchema(client: Client, cql: string, host?: Host): Promise<void> {
   await client.execute(cql, [], { prepare: false, readTimeout: SCHEMA_TIMEOUT_MS, ...(host && { host }) });
 }
 
-/**
- * Runs a CREATE ... IF NOT EXISTS at the node that all clients choose alike, the one with the smallest host id: one node makes
- * a table once, two that are told at the same time make two. Throws STORE_OPEN when it is down.
- */
-export async function createOnce(client: Client, address: CassandraAddress, cql: string): Promise<void> {
-  const { datacenter, location } = address;
-  const [host] = hostsOf(client, datacenter).toSorted((a, b) => (String(a.hostId) < String(b.hostId) ? -1 : 1));
-  if (!host?.isUp()) {
-    throw new Reto3Error("STORE_OPEN", `store ${location}: ${host?.address} is down, and tables are made there alone`, {
-      hint: "start that node, or remove it from the cluster; tables that are there do not need it",
-    });
-  }
-  await changeSchema(client, cql, host);
-}
-
-function hostsOf(client: Client, datacenter: string): Host[] {
-  return client.hosts.values().filter((host) => host.datacenter === datacenter);
+/** The nodes of the data centre that this client knows, in an order that is the same for all clients: by host id. */
+export function hostsOf(client: Client, datacenter: string): Host[] {
+  const hosts = client.hosts.values().filter((host) => host.datacenter === datacenter);
+  return hosts.toSorted((a, b) => (String(a.hostId) < String(b.hostId) ? -1 : 1));
 }
 
 export type Query = (cql: string, params?: unknown[]) => Promise<types.Row[]>;
@@ -97,7 +84,7 @@ export interface NodeAnswer<T> {
   problem: string;
 }
 
-/** What `ask` learns from each node of the data centre, of what a node says of itself. Throws what `ask` throws by itself. */
+/** What `ask` learns from each node of the data centre, of what a node says of itself. Throws where asking again is of no use. */
 export async function askEachNode<T>(
   client: Client,
   datacenter: string,
@@ -111,7 +98,8 @@ export async function askEachNode<T>(
         const answer = await ask(async (cql, params = []) => (await client.execute(cql, params, options)).rows);
         return { host: host.address, answer, problem: "" };
       } catch (error) {
-        if (error instanceof Reto3Error) throw error;
+        const { code } = storeError(error);
+        if (error instanceof Reto3Error || code === "STORE_REFUSED") throw error;
         // One of several that hangs must not keep a server from starting.
         return { host: host.address, answer: undefined, problem: describeError(error) };
       }
