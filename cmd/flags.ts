@@ -150,14 +150,15 @@ export function whole<D extends { default?: string }>(hint: string, min: number,
   return { kind: "value" as const, hint, wanted, parse: (value: string) => parseWhole(value, min, max), ...given };
 }
 
-/** Milliseconds, at most `maxMs`. */
-export function duration<D extends { default?: string; maxMs?: number }>(given: Given<D>) {
-  const { maxMs = Number.POSITIVE_INFINITY } = given;
-  const limit = Number.isFinite(maxMs) ? `, at most ${formatDurationMs(maxMs)}` : "";
-  const wanted = `a duration such as 500ms, 10s, 5m, 24h${limit}`;
+/** Milliseconds, from `minMs` to `maxMs`. */
+export function duration<D extends { default?: string; minMs?: number; maxMs?: number }>(given: Given<D>) {
+  const { minMs = 0, maxMs = Number.POSITIVE_INFINITY } = given;
+  const least = minMs > 0 ? `, at least ${formatDurationMs(minMs)}` : "";
+  const most = Number.isFinite(maxMs) ? `, at most ${formatDurationMs(maxMs)}` : "";
+  const wanted = `a duration such as 500ms, 10s, 5m, 24h${least}${most}`;
   const parse = (value: string) => {
     const ms = parseDurationMs(value);
-    return ms !== undefined && ms <= maxMs ? ms : undefined;
+    return ms !== undefined && ms >= minMs && ms <= maxMs ? ms : undefined;
   };
   return { kind: "value" as const, hint: "duration", wanted, parse, ...given };
 }
@@ -174,6 +175,11 @@ export function lifetime<D extends { default?: string; minMs: number }>(given: G
     return fits ? ms / 1_000 : undefined;
   };
   return { kind: "value" as const, hint: "duration", wanted, parse, ...given };
+}
+
+/** Bytes. */
+export function bytes<D extends { default?: string }>(given: Given<D>) {
+  return { kind: "value" as const, hint: "size", wanted: "a size such as 500MB, 1.5GiB", parse: parseBytes, ...given };
 }
 
 /** Bytes; null: no limit. */

@@ -18,6 +18,10 @@ const commands: Record<string, () => Promise<{ command: Command }>> = {
   export: () => import("./export.ts"),
   import: () => import("./import.ts"),
   health: () => import("./health.ts"),
+  "monitor host": () => import("./monitor-host.ts"),
+  "monitor pipeline": () => import("./monitor-pipeline.ts"),
+  "monitor counts": () => import("./monitor-counts.ts"),
+  "setup elastic": () => import("./setup-elastic.ts"),
 };
 
 const USAGE = `reto3 ${versionText}: counts a stream of events exactly, per 10 ms, second and minute
@@ -33,7 +37,11 @@ const USAGE = `reto3 ${versionText}: counts a stream of events exactly, per 10 m
   reto3 export          writes counts or raw events to CSV or Parquet
   reto3 import          copies a store into another, such as an SQLite file into Cassandra
 
-  reto3 health          asks a running serve whether it takes events, for health checks
+  reto3 monitor host       writes CPU, memory, disks and network of this machine into a log
+  reto3 monitor pipeline   writes events per second and LAG into a log
+  reto3 monitor counts     writes the counts into a log, each bucket once it has closed
+  reto3 setup elastic      prepares Elasticsearch and Kibana for these logs
+  reto3 health             asks a running serve whether it takes events, for health checks
 
   reto3 COMMAND --help  flags and examples      reto3 --version
 
@@ -44,19 +52,20 @@ const LINGER_MAX_MS = 500;
 
 async function main(argv: string[]): Promise<number> {
   // `reto3 help count` is `reto3 count --help`.
-  const [name, ...rest] = argv[0] === "help" && argv.length === 2 ? [...argv.slice(1), "--help"] : argv;
-  if (name === "--help" || name === "-h" || (name === "help" && rest.length === 0)) {
+  const [first, ...others] = argv[0] === "help" ? [...argv.slice(1), "--help"] : argv;
+  if (first === "--help" || first === "-h") {
     await printHelp(USAGE);
     return 0;
   }
-  if (name === "--version" && rest.length === 0) {
+  if (first === "--version" && others.length === 0) {
     await printHelp(`${versionText}\n`);
     return 0;
   }
-  const load = name !== undefined && Object.hasOwn(commands, name) ? commands[name] : undefined;
+  const { name, rest } = commandIn(first, others);
+  const load = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (!load) {
     printUsage(USAGE);
-    if (name !== undefined) printUsage(`\nreto3: ${JSON.stringify(name)} is not a command\n`);
+    if (name !== "") printUsage(`\nreto3: ${JSON.stringify(name)} is not a command${subcommandsOf(name)}\n`);
     return 2;
   }
   const { command } = await load();
@@ -72,6 +81,19 @@ async function main(argv: string[]): Promise<number> {
     printUsage(command.synopsis());
     return 2;
   }
+}
+
+/** Some commands are two words. */
+function commandIn(first = "", others: string[]): { name: string; rest: string[] } {
+  const [second, ...rest] = others;
+  const isPair = second !== undefined && !second.startsWith("-") && subcommandsOf(first) !== "";
+  return isPair ? { name: `${first} ${second}`, rest } : { name: first, rest: others };
+}
+
+function subcommandsOf(name: string): string {
+  const [first = ""] = name.split(" ");
+  const found = Object.keys(commands).filter((one) => one.startsWith(`${first} `));
+  return found.length > 0 ? `; there are ${found.join(", ")}` : "";
 }
 
 watchOutput();

@@ -9,10 +9,10 @@ import type { Range } from "./range.ts";
 import { readCounts, withZeros, type Bucket } from "./read.ts";
 
 /** A bucket is shown this long after its end: a flush takes some milliseconds. */
-const SETTLE_US = 500_000;
+export const SETTLE_US = 500_000;
 
 /** What arrived late in a bucket that was shown already can come in until then. */
-const REVISIT_US = COMPLETE_AFTER_MS * 1_000 + SETTLE_US;
+export const REVISIT_US = COMPLETE_AFTER_MS * 1_000 + SETTLE_US;
 
 const ROUND_MS = 250;
 
