@@ -20,7 +20,7 @@ ARG RETO3_COMMIT=""
 RUN --mount=type=cache,target=/root/.bun/install/cache \
     --mount=type=secret,id=npmrc,target=/root/.npmrc --mount=type=secret,id=ca \
     NODE_EXTRA_CA_CERTS=/run/secrets/ca bun scripts/build.ts --arch "${TARGETARCH}" --outfile /out/reto3 \
- && mkdir /data
+ && mkdir /data /reto3-logs
 
 FROM gcr.io/distroless/cc-debian12:nonroot
 ARG RETO3_COMMIT=""
@@ -32,13 +32,15 @@ LABEL org.opencontainers.image.title="reto3" \
 # What the executable is made of, where scanners look for it.
 COPY package-lock.json LICENSE /usr/share/doc/reto3/
 COPY --from=build --chown=65532:65532 /data /data
+COPY --from=build --chown=65532:65532 /reto3-logs /var/log/reto3
 COPY --from=build /out/reto3 /usr/local/bin/reto3
 USER 65532:65532
 WORKDIR /data
-# The only folder that is written to, and only by an SQLite store.
+# Written to by an SQLite store alone; the monitors write to /var/log/reto3.
 VOLUME /data
 # From outside the container nothing reaches it until a port is published.
 ENV RETO3_HOST=0.0.0.0 \
+    RETO3_LOG_DIR=/var/log/reto3 \
     RETO3_STORE=sqlite:/data/reto3.db
 EXPOSE 8080
 HEALTHCHECK --interval=5s --timeout=3s --start-period=30s --retries=3 CMD ["reto3", "health"]

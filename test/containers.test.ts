@@ -10,6 +10,7 @@ import { formatDurationMs } from "../src/units.ts";
 import {
   COMPOSE_FILES,
   NODE_SETTINGS,
+  PASSWORDS,
   composeFolder,
   filesOf,
   isInContext,
@@ -28,9 +29,14 @@ import { reto3, temporaryFolder } from "./support/reto3.ts";
 /** A tool takes a second at most, where the machine has nothing else to do. */
 const RUN_MS = 60_000;
 
-const ONE = COMPOSE_FILES.slice(0, 1);
-const CLUSTER = COMPOSE_FILES.slice(0, 2);
-const MACHINE = COMPOSE_FILES.slice(2);
+type ComposeFile = (typeof COMPOSE_FILES)[number];
+const ONE: ComposeFile[] = ["docker-compose.yml"];
+const CLUSTER: ComposeFile[] = [...ONE, "compose.cluster.yml"];
+const MACHINE: ComposeFile[] = ["compose.node.yml"];
+const MONITORING: ComposeFile[] = [...ONE, "compose.monitoring.yml"];
+const SECURE: ComposeFile[] = [...MONITORING, "compose.monitoring.secure.yml"];
+const PROMETHEUS: ComposeFile[] = [...ONE, "compose.prometheus.yml"];
+const ALL: ComposeFile[] = [...CLUSTER, "compose.monitoring.yml", "compose.prometheus.yml"];
 const EXAMPLE = read(".env.example");
 const EVERY_SETTING = EXAMPLE.replaceAll(/^#(?=\w+=)/gm, "");
 
@@ -46,6 +52,10 @@ for (const tool of ["Compose v2", "Compose 1.29"] as const)
       ["what COMPOSE_FILE of .env.example names", [], EVERY_SETTING],
       ["one machine of three", MACHINE, NODE_SETTINGS],
       ["one machine of three, with every setting of .env.example", MACHINE, EVERY_SETTING + NODE_SETTINGS],
+      ["monitoring, without a .env", MONITORING, ""],
+      ["monitoring with passwords", SECURE, PASSWORDS],
+      ["Prometheus and Grafana, without a .env", PROMETHEUS, ""],
+      ["the cluster with all monitoring, with every setting of .env.example", ALL, EVERY_SETTING],
     ])(
       "accepts %s",
       (_, files, dotEnv) => {
@@ -57,6 +67,10 @@ for (const tool of ["Compose v2", "Compose 1.29"] as const)
     );
   });
 
+const ONE_SERVICES = ["cassandra", "load", "reto3"];
+const MONITORS = ["monitor-counts", "monitor-host", "monitor-pipeline"];
+const ELASTIC = ["elasticsearch", "kibana", "logstash", "setup-elastic"];
+
 /** What is wanted of the services whose name fits. */
 const RULES: [string, RegExp, (service: Service) => boolean | undefined][] = [
   [
@@ -64,12 +78,20 @@ const RULES: [string, RegExp, (service: Service) => boolean | undefined][] = [
     /./,
     ({ ports = [] }) => ports.every((port) => port.host_ip === "127.0.0.1"),
   ],
-  ["is started again when it dies", /^(?!load$)/, ({ restart }) => restart === "unless-stopped"],
+  ["is started again when it dies", /^(?!load$|setup-)/, ({ restart }) => restart === "unless-stopped"],
   ["has logs that do not grow for good", /./, ({ logging }) => isRotated(logging)],
   ["has a memory limit", /^(?!load$)/, ({ mem_limit }) => Number(mem_limit) > 0],
   ["cannot gain rights", /./, ({ security_opt }) => security_opt?.includes("no-new-privileges:true")],
-  ["writes nothing into its image", /^(reto3|load|haproxy)/, ({ read_only }) => read_only],
-  ["has no rights beyond a plain user's", /^(reto3|load|haproxy)/, ({ cap_drop }) => cap_drop?.includes("ALL")],
+  [
+    "writes nothing into its image",
+    /^(reto3|load|haproxy|monitor-|setup-elastic|prometheus|node-exporter)/,
+    ({ read_only }) => read_only,
+  ],
+  [
+    "has no rights beyond a plain user's",
+    /^(reto3|load|haproxy|monitor-|setup-|prometheus|node-exporter|grafana)/,
+    ({ cap_drop }) => cap_drop?.includes("ALL"),
+  ],
   ["has time to answer all that it took", /^reto3/, (service) => graceMs(service) > drainMs(service)],
   ["names a tag of its image, and not latest", /./, ({ image }) => isPinned(image)],
   ["syncs its commit log before it answers", /^cassandra/, ({ environment }) => isSynced(environment)],
@@ -80,6 +102,9 @@ withTool("Compose v2", (compose) => {
     ["one node", ONE, ["cassandra", "load", "reto3"]],
     ["the cluster", CLUSTER, [1, 2, 3, 4].flatMap(nodes).concat("haproxy", "load").sort()],
     ["one machine of three", MACHINE, ["cassandra", "haproxy", "reto3"]],
+    ["monitoring", MONITORING, [...ONE_SERVICES, ...MONITORS, ...ELASTIC].sort()],
+    ["monitoring with passwords", SECURE, [...ONE_SERVICES, ...MONITORS, ...ELASTIC, "setup-users"].sort()],
+    ["Prometheus and Grafana", PROMETHEUS, [...ONE_SERVICES, "grafana", "node-exporter", "prometheus"].sort()],
   ])("%s: every service", (_, files, names) => {
     let services: Record<string, Service> = {};
     beforeAll(() => {
@@ -140,14 +165,20 @@ describe(".env.example", () => {
   const settings = settingsOf(EXAMPLE).filter(({ name }) => name !== "COMPOSE_FILE");
   const [one, cluster] = [variablesOf("docker-compose.yml"), variablesOf("compose.cluster.yml")];
   const machine = [...variablesOf("compose.node.yml").keys()];
+  const secure = [...variablesOf("compose.monitoring.secure.yml").keys()];
+  const [monitoring, prometheus] = [variablesOf("compose.monitoring.yml"), variablesOf("compose.prometheus.yml")];
 
   test("has every variable of the compose files, and no other", () => {
     const ofNodes = ["NODE_ADDRESS", "NODE_NETWORK", "NODE_RACK", "NODE_SEEDS", "NODES", "RETO3_BALANCER_BIND"];
-    const used = [...one.keys(), ...cluster.keys(), ...machine.filter((name) => !ofNodes.includes(name))];
+    const passwords = PASSWORDS.split("\n").map((line) => line.replace(/=.*/, ""));
+    const used = [one, cluster, monitoring, prometheus].flatMap((file) => [...file.keys()]);
+    used.push(...machine.filter((name) => !ofNodes.includes(name)));
+    used.push(...secure.filter((name) => !passwords.includes(name)));
     expect(settings.map(({ name }) => name).sort()).toEqual([...new Set(used)].sort());
     // What is a machine's own is in the head of compose.node.yml and in docs/deploy.md.
     for (const name of ofNodes) expect(`${read("compose.node.yml")}${read("docs/deploy.md")}`).toContain(name);
     expect(machine).toEqual(expect.arrayContaining(ofNodes));
+    for (const name of passwords) expect(read("compose.monitoring.secure.yml")).toContain(name);
   });
 
   test("says the default that each has, alone and in the cluster", async () => {
@@ -162,8 +193,8 @@ describe(".env.example", () => {
     expect(settings).toEqual(
       settings.map(({ name }) => ({
         name,
-        one: defaultIn(name, one, cluster),
-        cluster: defaultIn(name, cluster, one),
+        one: defaultIn(name, one, cluster, monitoring, prometheus),
+        cluster: defaultIn(name, cluster, one, monitoring, prometheus),
       })),
     );
   });

@@ -52,13 +52,26 @@ function run([name = "", ...args]: string[], cwd: string): [number, string] {
 
 // --- Compose -----------------------------------------------------------------------------------------------------------------
 
-export const COMPOSE_FILES = ["docker-compose.yml", "compose.cluster.yml", "compose.node.yml"] as const;
+export const COMPOSE_FILES = [
+  "docker-compose.yml",
+  "compose.cluster.yml",
+  "compose.node.yml",
+  "compose.monitoring.yml",
+  "compose.monitoring.secure.yml",
+  "compose.prometheus.yml",
+] as const;
 
 /** What compose.node.yml does not do without; as docs/deploy.md has it. */
 export const NODE_SETTINGS = `NODE_ADDRESS=10.0.0.11
 NODE_RACK=rack1
 NODE_SEEDS=10.0.0.11
 NODES=10.0.0.11,10.0.0.12,10.0.0.13
+`;
+
+/** What compose.monitoring.secure.yml does not do without. */
+export const PASSWORDS = `ELASTIC_PASSWORD=one
+KIBANA_SYSTEM_PASSWORD=two
+LOGSTASH_PASSWORD=three
 `;
 
 /** A folder with the compose files and this .env, and nothing else. */
@@ -87,7 +100,7 @@ export interface Service {
 
 /** All services of these files, whatever their profile. */
 export function servicesOf(compose: Tool, files: readonly string[]): Record<string, Service> {
-  using folder = composeFolder(NODE_SETTINGS);
+  using folder = composeFolder(NODE_SETTINGS + PASSWORDS);
   const [code, output] = compose(
     [...files.flatMap((file) => ["-f", file]), "--profile", "*", "config", "--format", "json"],
     folder.path,
