@@ -73,10 +73,10 @@ describe("a pipeline with a fault", () => {
   };
 
   test.each([
-    ["a brace that is missing", /\}\n$/, "", "line 45, column 1: expected a plugin, if, or }; found the end"],
-    ["= for =>", 'mode => "tail"', 'mode = "tail"', 'line 8, column 10: expected =>; found "= \\"tail\\"\\n   "'],
-    ["a section of another name", "filter {", "filters {", "line 19, column 1: expected input, filter or output"],
-    ["else without if", /\} else \{\n {4}mutate/, "} or {\n    mutate", "expected a plugin, if, or }"],
+    ["a brace that is missing", /\}\n$/, "", "line 55, column 1: expected a plugin, if, or }; found the end"],
+    ["= for =>", 'mode => "tail"', 'mode = "tail"', 'line 7, column 10: expected =>; found "= \\"tail\\"\\n   "'],
+    ["a section of another name", "filter {", "filters {", "line 21, column 1: expected input, filter or output"],
+    ["else without if", /\} else \{\n {4}mutate/, "} or {\n    mutate", "line 26, column 12: expected =>"],
     ["and mixed with or", "[tags] and [event][id]", "[tags] or [event][id]", "expected one of and and or alone"],
     ["a string that does not end", '"reto.host" {', '"reto.host {', "expected"],
     [

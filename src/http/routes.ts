@@ -15,9 +15,10 @@ import { settlesWithin } from "../deadline.ts";
 import { messageOf, Reto3Error } from "../errors.ts";
 import { parseEvent } from "../event.ts";
 import { Histogram } from "../histogram.ts";
-import type { Store } from "../store/store.ts";
+import type { Store, StoreGauges } from "../store/store.ts";
 import type { Outcome } from "../writer/batch.ts";
 import type { Writer } from "../writer/writer.ts";
+import { processMetrics, type EventLoop } from "./process-metrics.ts";
 import { metricsText, REFUSALS, type HttpStats, type Refusal, type UpkeepNumbers } from "./metrics.ts";
 
 export interface RouteContext {
@@ -30,6 +31,7 @@ export interface RouteContext {
   /** Microseconds; null where the store has no clock of its own. */
   clockOffsetUs: () => number | null;
   upkeep: UpkeepNumbers;
+  eventLoop: EventLoop;
   /** True from the first SIGTERM on. */
   draining: () => boolean;
 }
@@ -81,14 +83,15 @@ export function createRoutes(context: RouteContext): Record<string, Handler> {
       const source = {
         version,
         commit,
-        store: store.info.location,
+        store: store.info,
+        gauges: await gaugesIn(store),
         writer,
         http,
         ready,
         queueEventsMax: QUEUE_EVENTS_MAX,
       };
       const text = metricsText({ ...source, clockOffsetUs: context.clockOffsetUs(), upkeep: context.upkeep });
-      return answer(context, 200, text, "text/plain; version=0.0.4");
+      return answer(context, 200, text + processMetrics(context.eventLoop), "text/plain; version=0.0.4");
     }),
   };
 }
@@ -221,6 +224,17 @@ async function notReady({ draining, writer, store }: RouteContext): Promise<stri
   // Nothing is on its way that could tell: without this, a server that gets no traffic would never be ready again.
   const answers = writer.queuedEvents > 0 || (await pings(store));
   return answers ? undefined : "the store does not answer";
+}
+
+/** A store that does not say in time says nothing. */
+async function gaugesIn(store: Store): Promise<StoreGauges> {
+  const nothing = { logBytes: null, diskFreeBytes: null };
+  try {
+    const gauges = store.gauges();
+    return (await settlesWithin(gauges, PING_TIMEOUT_MS)) ? await gauges : nothing;
+  } catch {
+    return nothing;
+  }
 }
 
 async function pings(store: Store): Promise<boolean> {

@@ -11,7 +11,7 @@ import { startServer, type HttpServer } from "./server.ts";
 const EVENT = "value=2016-05-28+11%3A11%3A11.123456";
 const STORED = "<html><body><h1>POST!</h1></body></html>";
 
-const NO_UPKEEP = { mergedMinutes: 0, settledPartitions: 0, undecided: new Set(), failures: 0 };
+const NO_UPKEEP = { mergedMinutes: 0, settledPartitions: 0, undecided: new Set(), failures: 0, unsealedClaims: 0 };
 
 const started: { server: HttpServer; writer: Writer }[] = [];
 afterEach(async () => {

@@ -3,6 +3,7 @@
 // closes the connection without an answer (oven-sh/bun issue 38128); such a client learns nothing of either.
 
 import { messageOf, Reto3Error } from "../errors.ts";
+import { watchEventLoop } from "./process-metrics.ts";
 import { createRoutes, notFound, type RouteContext } from "./routes.ts";
 
 /** Above this Bun answers 413 by itself, before the routes see (and count) it. */
@@ -11,7 +12,7 @@ const REQUEST_BYTES_MAX = 64 * 1024;
 /** A connection on which nothing happens for so long is closed; slow headers and bodies too. */
 const IDLE_TIMEOUT_SECONDS = 30;
 
-export interface ServerOptions extends Omit<RouteContext, "draining"> {
+export interface ServerOptions extends Omit<RouteContext, "draining" | "eventLoop"> {
   host: string;
   /** 0: any free port. */
   port: number;
@@ -34,7 +35,8 @@ export interface HttpServer {
 /** Throws LISTEN if it cannot listen there. */
 export function startServer(options: ServerOptions): HttpServer {
   let draining = false;
-  const routes = createRoutes({ ...options, draining: () => draining });
+  const eventLoop = watchEventLoop();
+  const routes = createRoutes({ ...options, eventLoop, draining: () => draining });
   const server = listen(options, routes);
   return {
     url: `http://${options.host.includes(":") ? `[${options.host}]` : options.host}:${server.port}`,
@@ -44,6 +46,7 @@ export function startServer(options: ServerOptions): HttpServer {
       await server.stop();
     },
     async stop() {
+      eventLoop.stop();
       await server.stop(true);
     },
   };

@@ -40,6 +40,7 @@ export function memoryStore(data: MemoryData = emptyMemory()): Store {
       location: "memory",
       identity: identityOf(data),
       durability: "kept in this process's memory; nothing survives it",
+      synced: false,
       warnings: [],
       schema: "1.1",
       retention: { events: null, "10ms": null, "1s": null, "1m": null, rawBytesMax: null },
@@ -135,6 +136,9 @@ export function memoryStore(data: MemoryData = emptyMemory()): Store {
       ];
     },
 
+    async gauges() {
+      return { logBytes: null, diskFreeBytes: null };
+    },
     async ping() {},
     async clockOffsetUs() {
       return null;

@@ -101,6 +101,14 @@ export interface TableSize {
   bytes: number | null;
 }
 
+/** What is measured while a store is used. Null where the store does not know. */
+export interface StoreGauges {
+  /** Length of the write-ahead log. */
+  logBytes: number | null;
+  /** What this process may still write to the disk that the store is on. */
+  diskFreeBytes: number | null;
+}
+
 export interface ReadOptions {
   /** Asks every replica and brings to each what it lacks; STORE_UNAVAILABLE or STORE_UNKNOWN if one does not answer. */
   all?: boolean;
@@ -113,6 +121,8 @@ export interface StoreInfo {
   identity: string;
   /** What a 2xx promises, as one sentence for people: what it survives. */
   durability: string;
+  /** Whether what is written is synced to a disk before `write` resolves; null: not known. */
+  synced: boolean | null;
   /** Things that people should know before they trust this store; each one sentence. */
   warnings: readonly string[];
   /** `MAJOR.MINOR`: a reto3 reads and writes every store of its own major version beside other minor ones. */
@@ -169,6 +179,9 @@ export interface Store {
 
   /** What each table holds, for people: exact or an estimate, as the store can tell. */
   sizes(): Promise<TableSize[]>;
+
+  /** Looked up at each call; cheap. Null values where something cannot be looked up just now. */
+  gauges(): Promise<StoreGauges>;
 
   /** Resolves when the store answers. */
   ping(): Promise<void>;

@@ -97,7 +97,11 @@ describe("merging", () => {
     );
   });
 
-  const left = (waitingMinutes: number, done: boolean) => ({ waitingMinutes, done });
+  const left = (waitingMinutes: number, done: boolean, unsealedClaims = 0) => ({
+    waitingMinutes,
+    unsealedClaims,
+    done,
+  });
 
   test("leaves out a minute with an open claim, and one that is not over", async () => {
     const store = memoryStore();
@@ -111,9 +115,9 @@ describe("merging", () => {
     await later.close();
     const pass = { nowUs: HOUR + 3 * MINUTE_US, signal: new AbortController().signal };
     const stats = emptyStats();
-    expect(await passHour(store, HOUR, { ...pass, untilUs: HOUR + 90 * SECOND_US, stats })).toEqual(left(2, false));
+    expect(await passHour(store, HOUR, { ...pass, untilUs: HOUR + 90 * SECOND_US, stats })).toEqual(left(2, false, 1));
     expect(stats.mergedMinutes).toBe(0);
-    expect(await passHour(store, HOUR, { ...pass, untilUs: HOUR + 3 * MINUTE_US, stats })).toEqual(left(1, false));
+    expect(await passHour(store, HOUR, { ...pass, untilUs: HOUR + 3 * MINUTE_US, stats })).toEqual(left(1, false, 1));
     expect(stats.mergedMinutes).toBe(1);
     await open.close();
     expect(await passHour(store, HOUR, { ...pass, untilUs: HOUR + HOUR_US, stats })).toEqual(left(0, true));
@@ -253,9 +257,9 @@ describe("upkeep beside a server", () => {
     const signal = new AbortController().signal;
     const onUnsettled = (claim: Claim) => unsettled.push(claim);
     const pass = { nowUs: NOW, untilUs: NOW, signal, stats, onUnsettled };
-    expect(await passHour(oneDown, HOUR, pass)).toEqual({ waitingMinutes: 1, done: false });
+    expect(await passHour(oneDown, HOUR, pass)).toEqual({ waitingMinutes: 1, unsealedClaims: 1, done: false });
     expect([stats.mergedMinutes, stats.failures, unsettled.length]).toEqual([2, 1, 1]);
-    expect(await passHour(store, HOUR, pass)).toEqual({ waitingMinutes: 0, done: true });
+    expect(await passHour(store, HOUR, pass)).toEqual({ waitingMinutes: 0, unsealedClaims: 0, done: true });
   });
 });
 

@@ -36,6 +36,10 @@ export interface FlushResult {
   outcome: Outcome;
   tries: number;
   lagsClamped: number;
+  /** Of each event, clamped; empty where nothing was sent. */
+  lagsUs: readonly number[];
+  /** The id that sent it is not used any more. */
+  retired: boolean;
   /** Why it was not stored. */
   error?: unknown;
 }
@@ -111,12 +115,14 @@ export class FlushSequence {
     const claimed = await this.#claim(events.minuteUs, deadlineMs);
     // Without a claim nothing of the flush was sent; the next flush into this minute claims again.
     if (claimed.outcome !== "done") {
-      return { outcome: "refused", tries: claimed.tries, lagsClamped: 0, error: claimed.error };
+      const nothing = { lagsClamped: 0, lagsUs: [], retired: false };
+      return { outcome: "refused", tries: claimed.tries, ...nothing, error: claimed.error };
     }
     const firstSeq = this.#totals.events;
     const clampedBefore = this.#totals.lagsClamped;
     const counts = this.#totals.add(events.createdUs, events.receivedUs, this.#clock.nowUs());
     const lagsClamped = this.#totals.lagsClamped - clampedBefore;
+    const { lagsUs } = this.#totals;
     const { createdUs, receivedUs } = this.#options.keep === "summary" ? NO_EVENTS : events;
     const flush = { ...partition, firstSeq, createdUs, receivedUs, counts, writtenAtUs: this.#nextWriteUs() };
     const ageMs = () => (this.#clock.nowUs() - takenUs) / 1_000;
@@ -126,12 +132,14 @@ export class FlushSequence {
       await this.#store.write(flush);
     });
     const inTime = ageMs() <= this.#flushAgeMaxMs + LAST_ATTEMPT_MAX_MS;
-    if (result.outcome === "done" && inTime) return { outcome: "stored", tries: result.tries, lagsClamped };
+    if (result.outcome === "done" && inTime)
+      return { outcome: "stored", tries: result.tries, lagsClamped, lagsUs, retired: false };
     // Given up. If it surely left nothing behind, the partition ends before it; else nobody here knows where it ends.
     const mayHaveApplied = result.outcome === "done" || result.mayHaveApplied;
     this.#retire(mayHaveApplied ? null : firstSeq);
     const error = result.outcome === "done" ? new Reto3Error("STORE_UNKNOWN", "stored too late") : result.error;
-    return { outcome: mayHaveApplied ? "unknown" : "refused", tries: result.tries, lagsClamped, error };
+    const outcome = mayHaveApplied ? "unknown" : "refused";
+    return { outcome, tries: result.tries, lagsClamped, lagsUs, retired: true, error };
   }
 
   /** Claims the next minute ahead when the current one is far gone, so that its first flush need not wait. */

@@ -20,11 +20,14 @@ export class PartitionTotals {
   events = 0;
   /** Lags so far that were beyond +-LAG_CLAMP_US. */
   lagsClamped = 0;
+  /** Of the events that were added last, clamped. */
+  lagsUs: readonly number[] = [];
   readonly #open: Record<PeriodName, OpenBucket | null> = { "10ms": null, "1s": null, "1m": null };
 
   /** Adds events in order of arrival; returns the rows of every bucket they touch, with its total so far. `flushedUs` is when their flush starts: lag = flushedUs - created. */
   add(createdUs: readonly bigint[], receivedUs: readonly number[], flushedUs: number): Flush["counts"] {
     const lagsUs = createdUs.map((created) => this.#lag(flushedUs - Number(created)));
+    this.lagsUs = lagsUs;
     this.events += receivedUs.length;
     return {
       "10ms": this.#addTo("10ms", receivedUs, lagsUs),

@@ -5,11 +5,11 @@
 
 import { ACK_TIMEOUT_MAX_MS, FLUSH_EVENTS_MAX, QUEUE_EVENTS_MAX, REFUSED_PAUSE_MS } from "../config.ts";
 import { settlesWithin } from "../deadline.ts";
-import { Reto3Error } from "../errors.ts";
+import { Reto3Error, retryAdvice } from "../errors.ts";
 import { Histogram } from "../histogram.ts";
 import { EventQueue, type Batch, type Chunk, type Outcome } from "./batch.ts";
 import { pause } from "./retry.ts";
-import { FlushSequence, type SequenceOptions } from "./sequence.ts";
+import { FlushSequence, type FlushResult, type SequenceOptions } from "./sequence.ts";
 
 export interface WriterOptions extends Omit<SequenceOptions, "signal"> {
   flushEventsMax?: number;
@@ -29,6 +29,14 @@ export interface WriterStats {
   retries: number;
   sealsLost: number;
   lagsClamped: number;
+  /** Events that were created after they were stored, by the clock of whoever created them. */
+  lagsNegative: number;
+  /** Ids that are not used any more, because a flush of theirs was given up. */
+  writersRetired: number;
+  /** Attempts at the store that failed, by what is known of their effect. */
+  readonly storeErrors: Record<"unavailable" | "unknown" | "refused", number>;
+  /** Of what was stored: stored minus created, negative ones as 0. */
+  readonly lagUs: Histogram;
   readonly flushEvents: Histogram;
   readonly flushDurationUs: Histogram;
 }
@@ -42,6 +50,10 @@ export class Writer {
     retries: 0,
     sealsLost: 0,
     lagsClamped: 0,
+    lagsNegative: 0,
+    writersRetired: 0,
+    storeErrors: { unavailable: 0, unknown: 0, refused: 0 },
+    lagUs: new Histogram(),
     flushEvents: new Histogram(),
     flushDurationUs: new Histogram(),
   };
@@ -54,6 +66,7 @@ export class Writer {
   /** Chunks whose events have no answer yet, the oldest first, with when that is due (performance.now()). */
   readonly #unanswered: { chunk: Chunk; dueMs: number }[] = [];
   #inFlightEvents = 0;
+  #flushStartedMs = 0;
   #flushing = false;
   #health: Outcome = "stored";
   #wakeTimer: ReturnType<typeof setTimeout> | undefined;
@@ -70,6 +83,7 @@ export class Writer {
       signal: this.#stop.signal,
       onRetry: (what, error, tries) => {
         this.stats.retries++;
+        this.stats.storeErrors[kindOf(error)]++;
         options.onRetry?.(what, error, tries);
       },
       onSealLost: (error) => {
@@ -82,6 +96,11 @@ export class Writer {
   /** Events taken whose flush is not known yet. */
   get queuedEvents(): number {
     return this.#queue.events + this.#inFlightEvents;
+  }
+
+  /** How long the flush in flight has been on its way; 0 where there is none. */
+  get flushAgeMs(): number {
+    return this.#inFlightEvents === 0 ? 0 : performance.now() - this.#flushStartedMs;
   }
 
   /**
@@ -154,6 +173,7 @@ export class Writer {
     this.#flushing = true;
     this.#inFlightEvents = batch.events;
     const startedMs = performance.now();
+    this.#flushStartedMs = startedMs;
     const [only] = batch.chunks;
     const result = await this.#sequence.flush({
       minuteUs: batch.minuteUs,
@@ -165,7 +185,7 @@ export class Writer {
       receivedUs:
         batch.chunks.length === 1 && only ? only.receivedUs : batch.chunks.flatMap((chunk) => chunk.receivedUs),
     });
-    this.stats.lagsClamped += result.lagsClamped;
+    this.#note(result);
     this.stats.flushEvents.record(batch.events);
     this.stats.flushDurationUs.record((performance.now() - startedMs) * 1_000);
     this.#inFlightEvents = 0;
@@ -174,6 +194,20 @@ export class Writer {
     this.#sequence.claimAhead(this.#options.clock.nowUs());
     this.#flushing = false;
     this.#wake();
+  }
+
+  #note({ outcome, lagsClamped, lagsUs, retired, error }: FlushResult): void {
+    const { stats } = this;
+    stats.lagsClamped += lagsClamped;
+    if (retired) stats.writersRetired++;
+    if (outcome !== "stored") {
+      if (kindOf(error) === "refused") stats.storeErrors.refused++;
+      return;
+    }
+    for (const lagUs of lagsUs) {
+      if (lagUs < 0) stats.lagsNegative++;
+      stats.lagUs.record(Math.max(0, lagUs));
+    }
   }
 
   #answer(batch: Batch, outcome: Outcome, error: unknown): void {
@@ -205,4 +239,10 @@ export class Writer {
     clearTimeout(this.#ackTimer);
     this.#ackTimer = next && setTimeout(() => this.#armAckTimer(), next.dueMs - nowMs);
   }
+}
+
+function kindOf(error: unknown): keyof WriterStats["storeErrors"] {
+  const { retry, mayHaveApplied } = retryAdvice(error);
+  if (!retry) return "refused";
+  return mayHaveApplied ? "unknown" : "unavailable";
 }

@@ -71,7 +71,7 @@ describe.skipIf(!hasCassandra)("Cassandra", () => {
       });
       // A trace is written in the background, line by line, in no order: it is whole when nothing has come for a second.
       let activities: string[] = [];
-      for (let unchanged = 0; unchanged < 20; ) {
+      for (let unchanged = 0; unchanged < 20;) {
         await Bun.sleep(50);
         const trace = await client.execute(
           "SELECT activity FROM system_traces.events WHERE session_id = ?",

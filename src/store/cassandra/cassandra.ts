@@ -100,6 +100,7 @@ function describe(address: CassandraAddress, schema: SchemaState, syncs: readonl
     retention,
     settleAfterMs: SETTLE_AFTER_MS,
     durability: `${replicas}${promise}`,
+    synced: told === 0 ? null : unsynced.length === 0,
     warnings: [
       ...unsynced.map(
         ({ host, mode }) =>
@@ -236,6 +237,10 @@ function operations(client: Client, keyspace: string, schema: SchemaState): Omit
       } catch (error) {
         throw storeError(error);
       }
+    },
+    async gauges() {
+      // Of its nodes' disks a client is told nothing.
+      return { logBytes: null, diskFreeBytes: null };
     },
     async ping() {
       await execute("SELECT key FROM system.local", []);

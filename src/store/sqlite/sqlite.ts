@@ -6,10 +6,12 @@
 
 import { Database } from "bun:sqlite";
 import { existsSync, realpathSync, rmSync } from "node:fs";
+import { stat, statfs } from "node:fs/promises";
+import { dirname } from "node:path";
 import { FINAL_AFTER_MS } from "../../config.ts";
 import { settlesWithin } from "../../deadline.ts";
 import { messageOf, Reto3Error } from "../../errors.ts";
-import type { OpenOptions, Retention, Store } from "../store.ts";
+import type { OpenOptions, Retention, Store, StoreGauges } from "../store.ts";
 import type { Housekeeping, HousekeeperMessage } from "./housekeeper.ts";
 import { reading } from "./reading.ts";
 import { ensureSchema, SCHEMA_MAJOR } from "./schema.ts";
@@ -55,6 +57,7 @@ export function openSqlite(file: string, options: OpenOptions): Store {
       identity: realpathSync(path),
       durability:
         "on this machine's disk (SQLite, synced at each commit); it survives a killed process and a power cut",
+      synced: true,
       warnings: [],
       schema: `${SCHEMA_MAJOR}.${minor}`,
       retention,
@@ -63,6 +66,7 @@ export function openSqlite(file: string, options: OpenOptions): Store {
     ...writing(db, statements),
     ...reading(db, statements),
     sizes: () => sizesOf(db, statements),
+    gauges: () => gaugesOf(path),
     async close() {
       await housekeeper?.close();
       statements.finalize();
@@ -130,6 +134,14 @@ function startHousekeeper(task: Housekeeping, log: (line: string) => void): { cl
       await settlesWithin(closed.promise, HOUSEKEEPER_CLOSE_MS);
       worker.terminate();
     },
+  };
+}
+
+async function gaugesOf(path: string): Promise<StoreGauges> {
+  const [log, disk] = await Promise.allSettled([stat(`${path}-wal`), statfs(dirname(path))]);
+  return {
+    logBytes: log.status === "fulfilled" ? log.value.size : null,
+    diskFreeBytes: disk.status === "fulfilled" ? disk.value.bavail * disk.value.bsize : null,
   };
 }
 
