@@ -171,7 +171,7 @@ describe(".env.example", () => {
   test("has every variable of the compose files, and no other", () => {
     const ofNodes = ["NODE_ADDRESS", "NODE_NETWORK", "NODE_RACK", "NODE_SEEDS", "NODES", "RETO3_BALANCER_BIND"];
     const passwords = PASSWORDS.split("\n").map((line) => line.replace(/=.*/, ""));
-    const used = [one, cluster, monitoring, prometheus].flatMap((file) => [...file.keys()]);
+    const used = [one, cluster, monitoring, prometheus].flatMap((file) => Array.from(file.keys()));
     used.push(...machine.filter((name) => !ofNodes.includes(name)));
     used.push(...secure.filter((name) => !passwords.includes(name)));
     expect(settings.map(({ name }) => name).sort()).toEqual([...new Set(used)].sort());

@@ -1,7 +1,7 @@
 // The shipped Logstash pipelines: nothing that Logstash would refuse, what they do with lines, and the checker that says so.
 // Logstash itself cannot run here: `docker compose run --rm logstash -t` is what is left to whoever has its image.
 
-import { appendFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { LOG_KEEP_MIN_MS } from "../src/config.ts";
@@ -30,14 +30,14 @@ describe("the shipped pipelines", () => {
   test("are one a log, and one for the dead letters of all of them", () => {
     const ids = (Bun.YAML.parse(read("pipelines.yml")) as Record<string, string>[]).map((one) => one["pipeline.id"]);
     expect(ids).toEqual([...Object.keys(DATASETS), "dead-letters"]);
-    const read_ = pluginIn("dead-letters.conf", "input", "dead_letter_queue");
-    expect(read_.map((plugin) => optionText(plugin, "pipeline_id"))).toEqual(Object.keys(DATASETS));
+    const letters = pluginIn("dead-letters.conf", "input", "dead_letter_queue");
+    expect(letters.map((plugin) => optionText(plugin, "pipeline_id"))).toEqual(Object.keys(DATASETS));
     expect(CONFIGS.sort()).toEqual(ids.map((id) => `${id}.conf`).sort());
   });
 
-  test("keep the order of the counts: one worker", () => {
-    const [, , counts] = Bun.YAML.parse(read("pipelines.yml")) as Record<string, unknown>[];
-    expect(counts).toMatchObject({ "pipeline.id": "counts", "pipeline.workers": 1, "pipeline.ordered": "true" });
+  test("keep what they have read on the disk until it is sent, the dead letters' too", () => {
+    const all = Bun.YAML.parse(read("pipelines.yml")) as Record<string, unknown>[];
+    expect(all.map((settings) => settings["queue.type"])).toEqual(all.map(() => "persisted"));
   });
 
   test.each(Object.keys(DATASETS))("forget a file of %s before the monitor may remove it", (name) => {
@@ -73,10 +73,10 @@ describe("a pipeline with a fault", () => {
   };
 
   test.each([
-    ["a brace that is missing", /\}\n$/, "", "line 55, column 1: expected a plugin, if, or }; found the end"],
+    ["a brace that is missing", /\}\n$/, "", "line 57, column 1: expected a plugin, if, or }; found the end"],
     ["= for =>", 'mode => "tail"', 'mode = "tail"', 'line 7, column 10: expected =>; found "= \\"tail\\"\\n   "'],
-    ["a section of another name", "filter {", "filters {", "line 21, column 1: expected input, filter or output"],
-    ["else without if", /\} else \{\n {4}mutate/, "} or {\n    mutate", "line 26, column 12: expected =>"],
+    ["a section of another name", "filter {", "filters {", "line 23, column 1: expected input, filter or output"],
+    ["else without if", /\} else \{\n {4}mutate/, "} or {\n    mutate", "line 28, column 12: expected =>"],
     ["and mixed with or", "[tags] and [event][id]", "[tags] or [event][id]", "expected one of and and or alone"],
     ["a string that does not end", '"reto.host" {', '"reto.host {', "expected"],
     [
@@ -142,11 +142,12 @@ describe.skipIf(!hasOpensearch)("lines on their way through the pipelines", () =
     const log = (name: string) => new LogFile({ folder: logs, name, bytesMax: 1_000, keepMs: 1e12 });
     return { logs, log, replay: new LogstashReplay({ logs, url }) };
   }
+  let writtenMs = 1_000;
   const bucket = (period: PeriodName, bucketUs: number, count: number) =>
     ndjsonLine(
       "counts",
       { timestampUs: bucketUs, id: `${period}-${bucketUs / 1_000}`, hostName: "here", failures: 0 },
-      { "reto.granularity": period, "reto.count": count },
+      { "reto.granularity": period, "reto.count": count, "reto.written_ms": writtenMs++ },
     );
   async function documents(index: string): Promise<{ _index: string; _id: string; _source: object }[]> {
     await fetch(`${url}/${index}/_refresh`, { method: "POST" });
@@ -177,10 +178,42 @@ describe.skipIf(!hasOpensearch)("lines on their way through the pipelines", () =
     ]);
     expect(before[1]?.[2]).toMatchObject({ reto: { count: 9 } });
     // What is a line and no more: nothing of what Logstash puts beside it.
-    expect(before[1]?.[2]).toEqual(JSON.parse(bucket("10ms", T0, 9)));
+    expect(before[1]?.[2]).toMatchObject({ ...(JSON.parse(bucket("10ms", T0, 9)) as object), reto: { count: 9 } });
+    expect(Object.keys(before[1]?.[2] ?? {}).sort()).toEqual(["@timestamp", "ecs", "event", "host", "reto", "service"]);
     replay.forget();
-    expect(await replay.run()).toMatchObject({ indexed: 7, errors: [], unreadable: [] });
+    expect(await replay.run()).toMatchObject({ errors: [], unreadable: [] });
     expect(await there()).toEqual(before);
+  });
+
+  test("an earlier line of a bucket that comes again after a later one, from another file, changes nothing; a lower count that is later does", async () => {
+    const { logs, log, replay } = open();
+    const at = T0 - 20_000_000;
+    const [early, late] = [bucket("1s", at, 5), bucket("1s", at, 9)];
+    writeFileSync(join(logs, "counts-2001-02-27.ndjson"), early);
+    await replay.run();
+    writeFileSync(join(logs, "counts-2001-02-28.ndjson"), late);
+    await replay.run();
+    // Logstash has forgotten the older file alone, and reads it again.
+    writeFileSync(join(logs, "counts-2001-02-27.1.ndjson"), early);
+    const count = async () => {
+      const found = (await documents("reto-count-1s-2001*")).find(({ _id }) => _id === `1s-${at / 1_000}`);
+      return (found?._source as { reto?: { count?: number } })?.reto?.count;
+    };
+    expect(await replay.run()).toMatchObject({ indexed: 0, conflicts: 1 });
+    expect(await count()).toBe(9);
+    log("counts").append([bucket("1s", at, 4)], Date.now());
+    await replay.run();
+    expect(await count()).toBe(4);
+  });
+
+  test("samples of a file that was forgotten are not sent a second time", async () => {
+    const { logs, replay } = open();
+    const file = join(logs, "pipeline-2001-02-27.ndjson");
+    const head = { timestampUs: T0, id: `old-${T0}`, hostName: "here", failures: 0 };
+    writeFileSync(file, ndjsonLine("pipeline", head, { "reto.tps": 1 }));
+    const agoSeconds = Date.now() / 1_000 - 25 * 3_600;
+    utimesSync(file, agoSeconds, agoSeconds);
+    expect(await replay.run()).toEqual({ indexed: 0, conflicts: 0, errors: [], unreadable: [] });
   });
 
   test("what is no line of a monitor goes into a file; what is not whole yet is left for later", async () => {

@@ -147,7 +147,7 @@ function storeMetrics({ store, gauges, upkeep, clockOffsetUs }: MetricsSource): 
       "The store's clock minus this server's; absent where they are one",
       clockOffsetUs === null ? null : clockOffsetUs / 1e6,
     ),
-    counter("reto3_merged_minutes_total", "Closed minutes whose writers were added up", upkeep.mergedMinutes),
+    counter("reto3_merges_total", "Closed minutes whose writers were added up", upkeep.mergedMinutes),
     counter("reto3_settled_partitions_total", "Partitions of dead writers that were sealed", upkeep.settledPartitions),
     gauge("reto3_undecided_partitions", "Partitions of dead writers that contradict themselves", upkeep.undecided.size),
     gauge(

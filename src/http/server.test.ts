@@ -392,11 +392,25 @@ describe("GET /metrics", () => {
     expect(value('reto3_ack_latency_seconds_bucket{le="+Inf"}')).toBe(7);
     expect(value("reto3_flush_events_sum")).toBe(7);
     expect(value("reto3_store_clock_offset_seconds")).toBe(-0.0015);
+    expect(value("reto3_lag_seconds_count")).toBe(7);
+    expect(value("reto3_store_synced")).toBe(0);
+    expect(value("process_open_fds")).toBeGreaterThan(0);
+    expect(value("process_start_time_seconds")).toBeLessThan(Date.now() / 1_000);
+    for (const kind of ["unavailable", "unknown", "refused"])
+      expect(value(`reto3_store_errors_total{kind="${kind}"}`)).toBe(0);
+    // The store has neither.
+    for (const absent of ["reto3_store_log_bytes", "reto3_store_disk_free_bytes"]) expect(value(absent)).toBeNaN();
     expect(text).toContain('reto3_build_info{version="1.2.3",commit="0123456789ab"');
     for (const reason of ["invalid", "too_large", "method", "queue_full", "draining", "timeout", "store_refused"]) {
       expect(value(`reto3_requests_refused_total{reason="${reason}"}`)).toBe(0);
     }
   });
+});
+
+test("GET /metrics answers though the store tells nothing in time, and says so by leaving it out", async () => {
+  const { server } = start({ ...memoryStore(), gauges: () => new Promise(() => {}) });
+  const text = await (await fetch(`${server.url}/metrics`)).text();
+  expect(text).toContain("# TYPE reto3_store_log_bytes gauge\n# HELP");
 });
 
 describe("draining", () => {

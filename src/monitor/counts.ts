@@ -52,6 +52,7 @@ export class CountsLog {
   /** Nothing before it is written. */
   #startUs = 0;
   #checkedUs = 0;
+  #writtenMs = 0;
   #savedUs = 0;
 
   private constructor(options: CountsLogOptions) {
@@ -225,7 +226,9 @@ export class CountsLog {
   #write(name: PeriodName, { bucketUs, events, lag }: Bucket): void {
     const { clock, log, hostName, stats } = this.#options;
     const head = { timestampUs: bucketUs, id: `${name}-${bucketUs / 1_000}`, hostName, failures: stats.failures };
-    const counted = { "reto.granularity": name, "reto.count": events };
+    const writtenMs = Math.max(this.#writtenMs, Math.floor(clock.nowUs() / 1_000));
+    this.#writtenMs = writtenMs;
+    const counted = { "reto.granularity": name, "reto.count": events, "reto.written_ms": writtenMs };
     const lags = lag && {
       "reto.lag.min_ms": lag.minUs / 1_000,
       "reto.lag.avg_ms": Math.round(lag.sumUs / events) / 1_000,

@@ -97,6 +97,8 @@ export const PIPELINE_FIELDS = {
 export const COUNTS_FIELDS = {
   "reto.granularity": "keyword",
   "reto.count": "long",
+  /** When the line was written, ms since 1970: of two lines of a bucket the later one stands, in whatever order they come. */
+  "reto.written_ms": "long",
   "reto.lag.min_ms": "double",
   "reto.lag.avg_ms": "double",
   "reto.lag.max_ms": "double",

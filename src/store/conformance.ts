@@ -408,6 +408,12 @@ export function storeConformance(name: string, start: () => Promise<ConformanceH
       const offsetUs = await store.clockOffsetUs();
       expect(offsetUs === null || Math.abs(offsetUs) < 10 * SECOND_US).toBe(true);
     });
+
+    test("it tells the length of its log and the room on its disk, where it knows them", async () => {
+      for (const bytes of Object.values(await store.gauges())) {
+        expect(bytes === null || (Number.isSafeInteger(bytes) && bytes >= 0)).toBe(true);
+      }
+    });
   });
 }
 

@@ -292,6 +292,53 @@ describe("a writer", () => {
   });
 });
 
+test("counts lags, negative ones apart, of what was stored and of nothing else", async () => {
+  const { store, script } = scripted();
+  const writer = writerOn(store);
+  const nowUs = BigInt(START_MS * 1_000);
+  for (const lagUs of [-5_000n, 0n, 1_000n, 90_000n, 7_200_000_000n]) void writer.add(nowUs - lagUs);
+  await pass(11);
+  const { stats } = writer;
+  expect(stats).toMatchObject({ lagsNegative: 0, lagsClamped: 1 });
+  expect([stats.lagUs.total, stats.lagUs.countUpTo(50_000), stats.lagUs.countUpTo(3_500_000_000)]).toEqual([5, 3, 4]);
+  void writer.add(nowUs + 1_000_000n);
+  await pass(10);
+  expect([stats.lagUs.total, stats.lagsNegative]).toEqual([6, 1]);
+  script.push({ fail: "STORE_REFUSED" });
+  void writer.add(nowUs);
+  await pass(10);
+  expect(stats.lagUs.total).toBe(6);
+});
+
+test("counts failed attempts by what is known of them, and ids that are given up", async () => {
+  const { store, script } = scripted();
+  const writer = writerOn(store);
+  script.push({ fail: "STORE_UNAVAILABLE" }, { fail: "STORE_UNKNOWN" }, { fail: "STORE_UNKNOWN" }, {});
+  add(writer, 1);
+  await pass(500);
+  expect(writer.stats).toMatchObject({
+    retries: 3,
+    storeErrors: { unavailable: 1, unknown: 2, refused: 0 },
+    writersRetired: 0,
+  });
+  script.push({ fail: "STORE_REFUSED" });
+  add(writer, 1);
+  await pass(20);
+  expect(writer.stats).toMatchObject({ storeErrors: { unavailable: 1, unknown: 2, refused: 1 }, writersRetired: 1 });
+});
+
+test("tells how long its flush is on its way, and nothing where none is", async () => {
+  const { store, script } = scripted();
+  const writer = writerOn(store);
+  script.push({ afterMs: 300 });
+  expect(writer.flushAgeMs).toBe(0);
+  add(writer, 1);
+  await pass(200);
+  expect(writer.flushAgeMs).toBeGreaterThan(150);
+  await pass(150);
+  expect(writer.flushAgeMs).toBe(0);
+});
+
 test("a backlog is given up by the age of its events, not by that of each flush's first attempt", async () => {
   const { store, script } = scripted();
   for (let tries = 0; tries < 1_000; tries++) script.push({ fail: "STORE_UNKNOWN" });

@@ -25,11 +25,12 @@ const TOOLS = {
   "Compose v2": { commands: ["docker compose", "docker-compose-v2"], ask: "version --short", version: /^v?[2-9]/ },
   "Compose 1.29": { commands: ["docker-compose"], ask: "version --short", version: /^1\.29/ },
   HAProxy: { commands: ["haproxy"], ask: "-v", version: /^HAProxy/ },
+  promtool: { commands: ["promtool"], ask: "--version", version: /^promtool, version/ },
   hadolint: { commands: ["hadolint"], ask: "--version", version: /^Haskell Dockerfile Linter/ },
 };
 
 /** Its exit status, and all that it said on stdout and stderr. */
-export type Tool = (args: string[], folder?: string) => [code: number, output: string];
+export type Tool = (args: string[], folder?: string, stdin?: Uint8Array) => [code: number, output: string];
 
 /** Cases that need a tool. Without it they are skipped; where CI=true that is a failure. */
 export function withTool(name: keyof typeof TOOLS, cases: (tool: Tool) => void): void {
@@ -40,13 +41,15 @@ export function withTool(name: keyof typeof TOOLS, cases: (tool: Tool) => void):
   const problem = `${name} is missing; .ci/tools installs it`;
   if (!command && process.env["CI"] === "true") test(`${name} is installed`, () => expect.unreachable(problem));
   if (!command) console.error(`skipped: ${problem}`);
-  describe.skipIf(!command)(name, () => cases((args, folder = root) => run([...(command ?? []), ...args], folder)));
+  describe.skipIf(!command)(name, () =>
+    cases((args, folder = root, stdin) => run([...(command ?? []), ...args], folder, stdin)),
+  );
 }
 
-function run([name = "", ...args]: string[], cwd: string): [number, string] {
+function run([name = "", ...args]: string[], cwd: string, stdin?: Uint8Array): [number, string] {
   const file = Bun.which(name, env);
   if (!file) return [127, ""];
-  const { exitCode, stdout, stderr } = Bun.spawnSync([file, ...args], { cwd, env });
+  const { exitCode, stdout, stderr } = Bun.spawnSync([file, ...args], { cwd, env, ...(stdin && { stdin }) });
   return [exitCode, `${stdout.toString()}${stderr.toString()}`];
 }
 

@@ -21,6 +21,7 @@ import {
 
 const FOLDER = join(import.meta.dir, "../../ops/logstash");
 const BULK_DOCUMENTS = 2_000;
+const DAY_MS = 86_400_000;
 
 interface Fields {
   [name: string]: unknown;
@@ -78,14 +79,15 @@ export class LogstashReplay {
 
   *#newLines(config: PipelineConfig): Generator<string> {
     for (const input of pluginsOf(config.input)) {
-      const paths = optionTexts(input, "path").flatMap((path) => [
-        ...new Bun.Glob(substitute(path, this.#env)).scanSync({ absolute: true }),
-      ]);
+      const globs = optionTexts(input, "path").map((path) => new Bun.Glob(substitute(path, this.#env)));
+      const paths = globs.flatMap((glob) => Array.from(glob.scanSync({ absolute: true })));
       // As file_sort_by, last_modified, ascending.
-      const files = paths.map((path) => ({ path, ...inodeOf(path) })).sort((a, b) => a.modifiedMs - b.modifiedMs);
-      for (const { path, inode } of files) {
+      const files = paths.map((path) => fileAt(path)).sort((a, b) => a.modifiedMs - b.modifiedMs);
+      for (const { path, inode, modifiedMs } of files) {
         const bytes = readFileSync(path);
-        const from = this.#positions.get(inode) ?? 0;
+        const [, days] = /^(\d+) day$/.exec(optionText(input, "ignore_older") ?? "") ?? [];
+        const isIgnored = days !== undefined && modifiedMs < Date.now() - Number(days) * DAY_MS;
+        const from = this.#positions.get(inode) ?? (isIgnored ? bytes.length : 0);
         const end = bytes.lastIndexOf("\n") + 1;
         if (end <= from) continue;
         this.#positions.set(inode, end);
@@ -115,9 +117,9 @@ export class LogstashReplay {
   }
 }
 
-function inodeOf(path: string): { inode: number; modifiedMs: number } {
+function fileAt(path: string): { path: string; inode: number; modifiedMs: number } {
   const { ino, mtimeMs } = statSync(path);
-  return { inode: ino, modifiedMs: mtimeMs };
+  return { path, inode: ino, modifiedMs: mtimeMs };
 }
 
 /** As the json codec makes it of a line, with what the file input adds. */
@@ -156,7 +158,7 @@ function set(fields: Fields, path: readonly string[], value: unknown): void {
   let at = fields;
   for (const name of path.slice(0, -1)) {
     const below = at[name];
-    at = typeof below === "object" && below !== null ? (below as Fields) : ((at[name] = {}) as Fields);
+    at = typeof below === "object" && below !== null ? (below as Fields) : (at[name] = {});
   }
   at[path.at(-1) ?? ""] = value;
 }
@@ -172,25 +174,13 @@ function run(block: Block, event: Fields, act: (plugin: Plugin) => void): void {
 }
 
 function holds(condition: Condition, event: Fields): boolean {
-  switch (condition.is) {
-    case "present":
-      return !isFalsy(get(event, condition.field));
-    case "not":
-      return !holds(condition.of, event);
-    case "and":
-      return condition.all.every((one) => holds(one, event));
-    case "or":
-      return condition.all.some((one) => holds(one, event));
-    case "==":
-      return valueOf(condition.left, event) === valueOf(condition.right, event);
-    case "!=":
-      return valueOf(condition.left, event) !== valueOf(condition.right, event);
-    default: {
-      const list = valueOf(condition.right, event);
-      const isIn = Array.isArray(list) && list.includes(valueOf(condition.left, event));
-      return isIn === (condition.is === "in");
-    }
-  }
+  if (condition.is === "present") return !isFalsy(get(event, condition.field));
+  if (condition.is === "not") return !holds(condition.of, event);
+  if (condition.is === "and") return condition.all.every((one) => holds(one, event));
+  if (condition.is === "or") return condition.all.some((one) => holds(one, event));
+  const [left, right] = [valueOf(condition.left, event), valueOf(condition.right, event)];
+  if (condition.is === "==" || condition.is === "!=") return (left === right) === (condition.is === "==");
+  return (Array.isArray(right) && right.includes(left)) === (condition.is === "in");
 }
 
 function isFalsy(value: unknown): boolean {
@@ -220,7 +210,7 @@ function sprintf(text: string, event: Fields): string {
   return text.replaceAll(/%\{([^}]+)\}/g, (whole, inner: string) => {
     if (inner.startsWith("+")) return inner.slice(1).replaceAll(/YYYY|MM|dd/g, (part) => date[part] ?? part);
     const value = get(event, fieldPath(inner));
-    return value === undefined ? whole : String(value);
+    return typeof value === "string" || typeof value === "number" ? String(value) : whole;
   });
 }
 
@@ -236,5 +226,10 @@ function bulkAction(plugin: Plugin, event: Fields): object[] {
     const _index = `${stream.type}-${stream.dataset}-${stream.namespace}`;
     return [{ create: { _index, _id: option("document_id") } }, { ...document, data_stream: stream }];
   }
-  return [{ [option("action")]: { _index: option("index"), _id: option("document_id") } }, document];
+  const target = { _index: option("index"), _id: option("document_id") };
+  const version = { version: option("version"), version_type: option("version_type") };
+  return [
+    { [option("action")]: optionText(plugin, "version") === undefined ? target : { ...target, ...version } },
+    document,
+  ];
 }

@@ -97,6 +97,17 @@ describe("a SQLite file", () => {
     expect(openError(":memory:").message).toContain("journal_mode is memory");
   });
 
+  test("tells how long its write-ahead log is, and how much room its disk has", async () => {
+    const store = openSqlite(join(folder, "gauges.db"), { mode: "serve" });
+    await store.claim({ minuteUs: 0, writer: Bun.randomUUIDv7() }, 1);
+    const { logBytes, diskFreeBytes } = await store.gauges();
+    expect(logBytes).toBeGreaterThan(4_000);
+    expect(diskFreeBytes).toBeGreaterThan(1_000_000);
+    expect(store.info.synced).toBe(true);
+    await store.close();
+    expect((await store.gauges()).logBytes).toBeNull();
+  });
+
   test("whose lock another process holds says that a retry may help", async () => {
     const file = join(folder, "locked.db");
     const store = openSqlite(file, { mode: "serve" });
