@@ -31,7 +31,7 @@ changed: the last line is right. Their sum is what 'reto3 count' says.
 
 Where it was is in counts.state.json beside the log, and in the log itself: after a restart, a crash or days of absence it goes
 on where it was, and leaves nothing out that has not expired. One such monitor a store and a folder. At 10 ms this is 100 lines a
-second at most, some 2 GB a day; see --log-keep.
+second at most, 2.8 GB a day; see --log-keep.
 
 Examples:
   reto3 monitor counts

@@ -12,6 +12,7 @@
  * - `STORE_REFUSED`: the store will never take this; trying again is useless.
  * - `EXPIRED`: rows that the answer needs have expired.
  * - `OUTPUT`: what was to be written out could not be.
+ * - `REMOTE`: a server that is not a store, such as Elasticsearch, cannot be reached or refuses.
  */
 export type ErrorCode =
   | "USAGE"
@@ -24,7 +25,8 @@ export type ErrorCode =
   | "STORE_UNKNOWN"
   | "STORE_REFUSED"
   | "EXPIRED"
-  | "OUTPUT";
+  | "OUTPUT"
+  | "REMOTE";
 
 export class Reto3Error extends Error {
   readonly code: ErrorCode;

@@ -1,4 +1,4 @@
-// Finds a Java that Cassandra 5.0 runs on. Starts nothing but `java -version`.
+// Finds a Java that Cassandra 5.0, and OpenSearch 2.19 too, runs on. Starts nothing but `java -version`.
 
 import { join } from "node:path";
 
@@ -9,8 +9,8 @@ export type FoundJava = { readonly path: string } | { readonly path: undefined; 
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** JAVA_HOME's java if it fits, else the one on the PATH, else what is wrong with what was found. */
-export async function findJava(environment: Environment = process.env): Promise<FoundJava> {
+/** JAVA_HOME's java if it fits, else the one on the PATH, else what is wrong with what was found, and for which program. */
+export async function findJava(environment: Environment = process.env, program = "Cassandra 5.0"): Promise<FoundJava> {
   const home = environment["JAVA_HOME"];
   const onPath = Bun.which("java", { PATH: environment["PATH"] ?? "" });
   const found: string[] = [];
@@ -21,7 +21,7 @@ export async function findJava(environment: Environment = process.env): Promise<
     if (supportedMajors.has(major)) return { path };
     found.push(`${path} is version ${major}`);
   }
-  const problem = found.length > 0 ? `${found.join(", ")}; Cassandra 5.0 needs Java 17 or 11` : "no java was found";
+  const problem = found.length > 0 ? `${found.join(", ")}; ${program} needs Java 17 or 11` : "no java was found";
   return { path: undefined, problem };
 }
 

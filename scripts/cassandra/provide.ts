@@ -1,7 +1,8 @@
 // A Cassandra for whoever needs one: the one that the environment names, else a throw-away one made with what this machine
 // has (Java and Maven, else Docker), else a line that says what to install. The one place that knows these ways.
 
-import { findMaven, hasArtifacts } from "./artifacts.ts";
+import { findMaven } from "../jars.ts";
+import { hasArtifacts } from "./artifacts.ts";
 import { type ClusterOptions, type RunningCassandra, startCassandra } from "./cluster.ts";
 import { dockerAnswers, startCassandraInDocker } from "./docker.ts";
 import { findJava } from "./java.ts";

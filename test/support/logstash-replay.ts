@@ -176,8 +176,10 @@ function run(block: Block, event: Fields, act: (plugin: Plugin) => void): void {
 function holds(condition: Condition, event: Fields): boolean {
   if (condition.is === "present") return !isFalsy(get(event, condition.field));
   if (condition.is === "not") return !holds(condition.of, event);
-  if (condition.is === "and") return condition.all.every((one) => holds(one, event));
-  if (condition.is === "or") return condition.all.some((one) => holds(one, event));
+  if ("all" in condition) {
+    const holdsHere = (one: Condition) => holds(one, event);
+    return condition.is === "and" ? condition.all.every(holdsHere) : condition.all.some(holdsHere);
+  }
   const [left, right] = [valueOf(condition.left, event), valueOf(condition.right, event)];
   if (condition.is === "==" || condition.is === "!=") return (left === right) === (condition.is === "==");
   return (Array.isArray(right) && right.includes(left)) === (condition.is === "in");
