@@ -302,7 +302,7 @@ export function xyPanel(
       endValue: "None",
       axisTitlesVisibilitySettings: { x: true, yLeft: false, yRight: false },
       ...(yMax !== undefined && { yLeftExtent: { mode: "custom" as const, lowerBound: 0, upperBound: yMax } }),
-      layers: named.map(({ layerId, chart }) => ({ layerId, ...chart })),
+      layers: named.map(({ layerId, chart }) => Object.assign({ layerId }, chart)),
     },
     config: { ...(timeRange && { timeRange }) },
   });
@@ -448,7 +448,9 @@ function metricColumn<D extends DatasetName>({ of, field, label, format, within 
     ...(isLast && { filter: kql(`${field}: *`) }),
     ...(within !== undefined && { reducedTimeRange: within }),
     params: {
-      ...(isLast ? { sortField: "@timestamp" as const, showArrayValues: false as const } : { emptyAsNull: true as const }),
+      ...(isLast
+        ? { sortField: "@timestamp" as const, showArrayValues: false as const }
+        : { emptyAsNull: true as const }),
       format,
     },
   };
@@ -459,12 +461,11 @@ function kql(query: string): Filter {
 }
 
 function palette({ amber, red }: { amber: number; red: number }): Palette {
-  const [green, yellow, danger] = ["#209280", "#d6bf57", "#cc5642"];
+  const [green, yellow, danger] = ["#209280", "#d6bf57", "#cc5642"] as const;
   const begins = [0, amber, red];
   // The last colour has no end (`continuity`), but is to have a number greater than its beginning.
   const ends = [amber, red, red + 1];
-  const stopsAt = (at: number[]) =>
-    [green, yellow, danger].map((color = "", index) => ({ color, stop: at[index] ?? 0 }));
+  const stopsAt = (at: number[]) => [green, yellow, danger].map((color, index) => ({ color, stop: at[index] ?? 0 }));
   return {
     type: "palette",
     name: "custom",

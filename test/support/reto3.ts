@@ -36,6 +36,9 @@ export interface Server extends AsyncDisposable {
   /** All that it has said so far. */
   said(): string;
   kill(signal: "SIGTERM" | "SIGKILL"): void;
+  /** Holds it up, and lets it go on. */
+  pause(): void;
+  resume(): void;
   /** Resolves with its exit status; 128 + n after signal n. */
   readonly exited: Promise<number>;
   /** The value of one sample of GET /metrics. */
@@ -65,6 +68,8 @@ export async function serve(store: string, args: string[] = [], port = "0"): Pro
     port: new URL(url).port,
     said,
     kill: (signal) => void child.signal(signal),
+    pause: () => void child.signal("SIGSTOP"),
+    resume: () => void child.signal("SIGCONT"),
     exited,
     async metric(name) {
       const text = await (await fetch(`${url}/metrics`)).text();

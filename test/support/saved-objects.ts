@@ -8,7 +8,7 @@ import type { Column, FormBasedLayer, LensPanel, Panel, Reference } from "../../
 const VERSIONS: Record<string, string> = { "index-pattern": "8.0.0", dashboard: "10.3.0" };
 const CORE_VERSION = "8.8.0";
 const COLUMNS = 48;
-const NUMERIC = ["average", "max", "min", "sum", "last_value"];
+const NUMERIC = new Set(["average", "max", "min", "sum", "last_value"]);
 
 interface SavedObject {
   type: string;
@@ -151,7 +151,7 @@ function lensProblems(panel: LensPanel, views: Map<string, SavedObject>): string
     const chart = shown.find((one) => one.layerId === layerId);
     if (chart === undefined) problems.push(`layer ${layerId} is not shown`);
     const accessors = chart ? accessorsOf(chart) : [];
-    const missing = accessors.filter((id) => layer.columns[id] === undefined);
+    const missing = accessors.filter((id) => !Object.hasOwn(layer.columns, id));
     problems.push(...missing.map((id) => `layer ${layerId}: there is no column ${id}`));
     problems.push(...layerProblems(layer, dataset, visualizationType).map((problem) => `layer ${layerId}: ${problem}`));
   }
@@ -193,15 +193,16 @@ function columnProblems(
   const { operationType, sourceField, scale, params } = column;
   const problems: string[] = [];
   if ((scale as string | undefined) === undefined) problems.push("scale is missing");
-  const fields: Record<string, string> = dataset === undefined ? {} : DATASETS[dataset];
+  const fields = new Map<string, string>(dataset === undefined ? [] : Object.entries(DATASETS[dataset]));
   const wanted: Record<string, string[]> = { date_histogram: ["date"], terms: ["keyword"] };
-  const types = wanted[operationType] ?? (NUMERIC.includes(operationType) ? ["long", "double"] : []);
+  const types = wanted[operationType] ?? (NUMERIC.has(operationType) ? ["long", "double"] : []);
   if (types.length === 0) problems.push(`there is no operation ${operationType}`);
   const also = "secondaryFields" in params ? (params.secondaryFields ?? []) : [];
   for (const field of [sourceField, ...also]) {
-    if (fields[field] === undefined) problems.push(`its data view has no field ${field}`);
-    else if (!types.includes(fields[field]))
-      problems.push(`${operationType} wants a ${types.join(" or ")}; ${field} is a ${fields[field]}`);
+    const type = fields.get(field);
+    if (type === undefined) problems.push(`its data view has no field ${field}`);
+    else if (!types.includes(type))
+      problems.push(`${operationType} wants a ${types.join(" or ")}; ${field} is a ${type}`);
   }
   if ("orderBy" in params && columns[params.orderBy.columnId] === undefined)
     problems.push(`is ordered by a column that is not there: ${params.orderBy.columnId}`);
