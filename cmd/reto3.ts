@@ -26,16 +26,16 @@ const commands: Record<string, () => Promise<{ command: Command }>> = {
 
 const USAGE = `reto3 ${versionText}: counts a stream of events exactly, per 10 ms, second and minute
 
-  reto3 serve           takes events over HTTP and makes them durable
-  reto3 count           prints how many events arrived, per 10 ms, second or minute
-  reto3 load            sends events at a fixed rate and proves that what was acked was counted
-  reto3 bench-insert    measures how many events a second the store takes
+  reto3 serve              takes events over HTTP and makes them durable
+  reto3 count              prints how many events arrived, per 10 ms, second or minute
+  reto3 load               sends events at a fixed rate and proves that what was acked was counted
+  reto3 bench-insert       measures how many events a second the store takes
 
-  reto3 store           shows what is in a store, and how long it is kept
-  reto3 verify          compares raw events and all counts with one another
-  reto3 merge           adds up closed minutes over their writers, as serve does by itself
-  reto3 export          writes counts or raw events to CSV or Parquet
-  reto3 import          copies a store into another, such as an SQLite file into Cassandra
+  reto3 store              shows what is in a store, and how long it is kept
+  reto3 verify             compares raw events and all counts with one another
+  reto3 merge              adds up closed minutes over their writers, as serve does by itself
+  reto3 export             writes counts or raw events to CSV or Parquet
+  reto3 import             copies a store into another, such as an SQLite file into Cassandra
 
   reto3 monitor host       writes CPU, memory, disks and network of this machine into a log
   reto3 monitor pipeline   writes events per second and LAG into a log
