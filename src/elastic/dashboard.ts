@@ -5,18 +5,8 @@
 
 import { COUNT_INDICES, DATA_STREAMS, type DatasetName } from "../monitor/documents.ts";
 import type { PeriodName } from "../period.ts";
-import {
-  metricPanel,
-  textPanel,
-  xyLayer,
-  xyPanel,
-  type DataView,
-  type Format,
-  type Grid,
-  type Panel,
-  type Place,
-  type Reference,
-} from "./lens.ts";
+import type { Format, Grid, Panel, Reference } from "./lens.ts";
+import { metricPanel, textPanel, xyLayer, xyPanel, type DataView, type Place } from "./panels.ts";
 
 export const DASHBOARD_ID = "reto3-overview";
 
