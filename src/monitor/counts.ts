@@ -78,7 +78,15 @@ export class CountsLog {
   async round(): Promise<void> {
     const nowUs = this.#options.clock.nowUs();
     // The coarse ones first: a long catch-up takes its time with the fine ones.
-    for (const period of PERIOD_NAMES.toReversed()) await this.#writeNew(period, nowUs);
+    for (const period of PERIOD_NAMES.toReversed()) {
+      try {
+        await this.#writeNew(period, nowUs);
+      } catch (error) {
+        if (!(error instanceof Reto3Error) || error.code !== "EXPIRED") throw error;
+        // A lifetime that is shorter than this process was told, or rows that went while they were read.
+        this.#skipTo(period, Math.min(nowUs, this.#nextUs[period] + HOUR_US));
+      }
+    }
     if (nowUs - this.#checkedUs >= CHECK_EVERY_US) {
       await this.#check(nowUs);
       this.#checkedUs = nowUs;
@@ -145,18 +153,21 @@ export class CountsLog {
 
   /** Where a period's counts have expired before they were written, it goes on with those that have not. */
   #skipExpired(name: PeriodName, nowUs: number): number {
-    const { store, warn } = this.#options;
-    const keptSeconds = store.info.retention[name];
-    const nextUs = this.#nextUs[name];
-    if (keptSeconds === null) return nextUs;
+    const keptSeconds = this.#options.store.info.retention[name];
     // Two minutes of grace: they expire while they are being read.
-    const livingUs = bucketStartUs(nowUs - keptSeconds * 1_000_000 + 2 * MINUTE_US, MINUTE_US);
-    if (nextUs >= livingUs) return nextUs;
-    warn(
-      `the ${name} counts from ${formatTimestamp(nextUs)} to ${formatTimestamp(livingUs)} have expired before they were written; going on after them`,
-    );
-    this.#nextUs[name] = livingUs;
-    return livingUs;
+    const livingUs = keptSeconds === null ? 0 : nowUs - keptSeconds * 1_000_000 + 2 * MINUTE_US;
+    if (this.#nextUs[name] < livingUs) this.#skipTo(name, livingUs);
+    return this.#nextUs[name];
+  }
+
+  #skipTo(name: PeriodName, us: number): void {
+    const toUs = bucketStartUs(us, MINUTE_US);
+    const fromUs = this.#nextUs[name];
+    if (toUs <= fromUs) return;
+    const range = `from ${formatTimestamp(fromUs)} to ${formatTimestamp(toUs)}`;
+    this.#options.warn(`the ${name} counts ${range} have expired before they were written; going on after them`);
+    this.#nextUs[name] = toUs;
+    this.#shown.forgetBuckets(name, toUs);
   }
 
   #follow(fromUs: number, toUs: number, nowUs: number): void {
