@@ -9,12 +9,14 @@ import { formatBytes, formatDurationMs } from "../src/units.ts";
 import { bytes, duration, text } from "./flags.ts";
 import { log } from "./output.ts";
 
+export const logDirFlag = text("folder", {
+  default: "logs",
+  env: "RETO3_LOG_DIR",
+  description: "where the log is written: NAME-YYYY-MM-DD.ndjson, one object a line",
+});
+
 export const monitorFlags = {
-  "log-dir": text("folder", {
-    default: "logs",
-    env: "RETO3_LOG_DIR",
-    description: "where the log is written: NAME-YYYY-MM-DD.ndjson, one object a line",
-  }),
+  "log-dir": logDirFlag,
   "host-name": text("name", {
     default: hostname(),
     env: "RETO3_HOST_NAME",

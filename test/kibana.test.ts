@@ -4,8 +4,18 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { dashboardNdjson } from "../src/elastic/dashboard.ts";
 import type { LensPanel } from "../src/elastic/lens.ts";
-import { ndjsonLine, type DatasetName, type Fields } from "../src/monitor/documents.ts";
+import { COUNT_INDICES, DATA_STREAMS, ndjsonLine, type DatasetName, type Fields } from "../src/monitor/documents.ts";
 import type { PeriodName } from "../src/period.ts";
+import { rowsByHand, type Document } from "./support/lens-by-hand.ts";
+import {
+  kibanaIntervalMs,
+  rowsIn,
+  searchesOf,
+  type Bucket,
+  type LayerSearch,
+  type Range,
+  type Row,
+} from "./support/lens-queries.ts";
 import { hasOpensearch, sharedOpensearch } from "./support/opensearch.ts";
 import { reto3 } from "./support/reto3.ts";
 import { dashboardIn, problemsOf } from "./support/saved-objects.ts";
@@ -59,6 +69,22 @@ describe("the dashboard's file", () => {
       "metrics-host-*",
       "no template is for metrics-host-*",
     ],
+    [
+      "a data view without the time",
+      '"timeFieldName":"@timestamp"',
+      '"timeFieldName":"timestamp"',
+      "index-pattern reto-host: timeFieldName wants to be @timestamp",
+    ],
+    ["formats that are no JSON", '"fieldFormatMap":"{', '"fieldFormatMap":"', "reto-host: fieldFormatMap is no JSON"],
+    [
+      "a format of no field",
+      '\\"system.memory.total\\"',
+      '\\"system.memory.all\\"',
+      "fieldFormatMap: its template has no field system.memory.all",
+    ],
+    ["options that are no JSON", '"optionsJSON":"{', '"optionsJSON":"', "optionsJSON is no JSON"],
+    ["a search that is no JSON", '"searchSourceJSON":"{', '"searchSourceJSON":"', "searchSourceJSON is no JSON"],
+    ["an odd id of a panel", /\\"tps-now\\"/g, '\\"tps now\\"', "panel tps now: its id wants"],
     ["panels that are no JSON", '"panelsJSON":"[', '"panelsJSON":"', "panelsJSON is no JSON"],
     ["a panel on another", '\\"x\\":24,\\"y\\":15', '\\"x\\":20,\\"y\\":15', "panel per-minute: lies on per-second"],
     [
@@ -120,6 +146,36 @@ describe("the dashboard's file", () => {
       "",
       "the reference tps-now:",
     ],
+    [
+      "a reference of no layer",
+      '\\"name\\":\\"indexpattern-datasource-layer-layer-1\\"',
+      '\\"name\\":\\"indexpattern-datasource-layer-layer-7\\"',
+      "panel tps-now: no layer has the reference indexpattern-datasource-layer-layer-7",
+    ],
+    [
+      "a layer that is not there",
+      '\\"layerId\\":\\"layer-1\\"',
+      '\\"layerId\\":\\"layer-7\\"',
+      "there is no layer layer-7",
+    ],
+    [
+      "a layer that is not shown",
+      '\\"layerId\\":\\"layer-1\\"',
+      '\\"layerId\\":\\"layer-7\\"',
+      "layer layer-1 is not shown",
+    ],
+    [
+      "an unknown operation",
+      '\\"operationType\\":\\"sum\\"',
+      '\\"operationType\\":\\"total\\"',
+      "panel per-minute: layer layer-1: column sum: there is no operation total",
+    ],
+    [
+      "a chart without time",
+      '\\"operationType\\":\\"date_histogram\\"',
+      '\\"operationType\\":\\"terms\\"',
+      "a chart wants one date_histogram",
+    ],
     ["a reference of no panel", '"name":"tps-now:', '"name":"tps-then:', "no panel has the reference tps-then:"],
   ])("is told of: %s", (_, from, to, problem) => {
     expect(inPanels(from, to)).toContain(problem);
@@ -128,213 +184,214 @@ describe("the dashboard's file", () => {
 
 // --- what the panels ask -----------------------------------------------------------------------------------------------------
 
-/** Ten minutes; all documents lie in the last of them but one. */
-const END_MS = Math.floor(Date.UTC(2001, 5, 5, 12));
-const FROM_MS = END_MS - 600_000;
-const T_MS = END_MS - 60_000;
-const CONTAINER = "0123456789ab";
+/** What the dashboard shows at first: 15 minutes. All documents lie in two minutes of them. */
+const END_MS = Date.UTC(2001, 5, 5, 12);
+const RANGE: Range = { fromMs: END_MS - 900_000, toMs: END_MS };
+const T_MS = END_MS - 120_000;
+/** The zoom's own ten seconds. */
+const ZOOM: Range = { fromMs: T_MS, toMs: T_MS + 9_999 };
 
-type Documents = { [D in DatasetName]: { index: string; atMs: number; id: string; fields: Fields<D> }[] };
+type Line = {
+  [D in DatasetName]: { dataset: D; index: string; atMs: number; id: string; fields: Fields<D> };
+}[DatasetName];
 
-/** Every second of a minute: 3 buckets of 10 ms with 1, 2, 3 events; samples whose values are the second. */
-function documents(): Documents {
-  const all: Documents = { host: [], pipeline: [], counts: [] };
-  for (let second = 0; second < 60; second++) {
-    const atMs = T_MS + second * 1_000;
-    for (const [at, count] of [1, 2, 3].entries()) addCount(all, "10ms", atMs + at * 10, count);
-    addCount(all, "1s", atMs, 6);
-    const lag = {
-      "reto.lag.p50_ms": 1,
-      "reto.lag.p95_ms": 5,
-      "reto.lag.p99_ms": second,
-      "reto.lag.max_ms": 100 + second,
-    };
-    const fields = { "reto.tps": second, "reto.events": 6, ...lag, "reto.lag.negative": 1, "reto.lag.clamped": 0 };
-    all.pipeline.push({ index: "metrics-reto.pipeline-default", atMs, id: `p-${atMs}`, fields });
-    const index = "metrics-reto.host-default";
-    const cpu = {
-      "system.cpu.total.norm.pct": second / 100,
-      "system.cpu.user.norm.pct": 0.2,
-      "system.cpu.system.norm.pct": 0.1,
-    };
-    const rates = {
-      "reto.io.disk.read.bytes_per_sec": 10,
-      "reto.io.disk.write.bytes_per_sec": 20,
-      "reto.io.network.in.bytes_per_sec": 30,
-      "reto.io.network.out.bytes_per_sec": 40,
-    };
-    const host = { ...cpu, "system.cpu.iowait.norm.pct": 0.05, "system.memory.actual.used.pct": 0.5, ...rates };
-    all.host.push({ index, atMs, id: `h-${atMs}`, fields: host });
-    for (const [mount, used] of [
-      ["/", 0.6],
-      ["/data", 0.7],
-    ] as const) {
-      const disk = { "system.filesystem.mount_point": mount, "system.filesystem.used.pct": used };
-      all.host.push({ index, atMs, id: `h-${atMs}-fs-${mount}`, fields: disk });
-    }
-    const container = {
-      "container.id": CONTAINER,
-      "container.name": "java",
-      "docker.cpu.total.norm.pct": 0.3,
-      "docker.memory.usage.total": 5_000,
-    };
-    all.host.push({ index, atMs, id: `h-${atMs}-c`, fields: container });
-  }
-  addCount(all, "1m", T_MS, 360);
-  return all;
+/** Every second of two minutes: 3 buckets of 10 ms with 1, 2 and 3 + second events; samples that grow with the second, of two file systems and three containers. */
+function lines(): Line[] {
+  return [
+    ...Array.from({ length: 120 }, (_, second) => [
+      ...countsAt(second),
+      ...samplesAt(second),
+      ...hostAt(second),
+    ]).flat(),
+    countOf("1m", T_MS, 60 * 6 + sumOf(0, 59)),
+    countOf("1m", T_MS + 60_000, 60 * 6 + sumOf(60, 119)),
+  ];
 }
 
-function addCount(all: Documents, period: PeriodName, atMs: number, count: number): void {
+function countsAt(second: number): Line[] {
+  const atMs = T_MS + second * 1_000;
+  const fine = [1, 2, 3 + second].map((count, at) => countOf("10ms", atMs + at * 10, count));
+  return [...fine, countOf("1s", atMs, 6 + second)];
+}
+
+function countOf(period: PeriodName, atMs: number, count: number): Line {
   const day = { "10ms": "2001.06.05", "1s": "2001.06", "1m": "2001" }[period];
   const fields = { "reto.granularity": period, "reto.count": count };
-  all.counts.push({ index: `reto-count-${period}-${day}`, atMs, id: `${period}-${atMs}`, fields });
+  const index = `${COUNT_INDICES[period].prefix}${day}`;
+  return { dataset: "counts", index, atMs, id: `${period}-${atMs}`, fields };
 }
 
-/** What the first value (or the one of a series) of a panel's metrics is over the whole time: all that there is goes into one bucket. */
+function samplesAt(second: number): Line[] {
+  const lag = {
+    "reto.lag.p50_ms": 1 + second / 10,
+    "reto.lag.p95_ms": 5 + second,
+    "reto.lag.p99_ms": 10 + second,
+    "reto.lag.max_ms": 100 + second,
+    "reto.lag.negative": second % 2,
+    "reto.lag.clamped": second % 30 === 0 ? 1 : 0,
+  };
+  const atMs = T_MS + second * 1_000;
+  // Where no event came there is no LAG: the last seconds are of that kind.
+  const fields = { "reto.tps": 6 + second, "reto.events": 6 + second, ...(second < 110 && lag) };
+  return [{ dataset: "pipeline", index: DATA_STREAMS.pipeline, atMs, id: `p-${atMs}`, fields }];
+}
+
+function hostAt(second: number): Line[] {
+  const atMs = T_MS + second * 1_000;
+  const line = (id: string, fields: Fields<"host">): Line => {
+    return { dataset: "host", index: DATA_STREAMS.host, atMs, id: `h-${atMs}-${id}`, fields };
+  };
+  const container = (id: string, name: string, cpu: number, memory: number) =>
+    line(id, {
+      "container.id": id,
+      "container.name": name,
+      "docker.cpu.total.norm.pct": cpu,
+      "docker.memory.usage.total": memory,
+    });
+  return [
+    line("host", {
+      "system.cpu.total.norm.pct": second / 200,
+      "system.cpu.user.norm.pct": second / 400,
+      "system.cpu.system.norm.pct": 0.1,
+      "system.cpu.iowait.norm.pct": second / 1_000,
+      "system.memory.actual.used.pct": 0.5 + second / 1_000,
+      "reto.io.disk.read.bytes_per_sec": 10 + second,
+      "reto.io.disk.write.bytes_per_sec": 20 + second,
+      "reto.io.network.in.bytes_per_sec": 30 + second,
+      "reto.io.network.out.bytes_per_sec": 40 + second,
+    }),
+    // It was fuller before its last minute than in it.
+    line("root", { "system.filesystem.mount_point": "/", "system.filesystem.used.pct": second < 60 ? 0.95 : 0.6 }),
+    line("data", { "system.filesystem.mount_point": "/data", "system.filesystem.used.pct": 0.5 + second / 1_000 }),
+    // Two of one name.
+    container("0123456789ab", "java", 0.1 + second / 1_000, 5_000 + second),
+    container("ba9876543210", "java", 0.4, 7_000 + second),
+    container("cccccccccccc", "reto3", 0.05, 1_000 + second),
+  ];
+}
+
+/** first + ... + last. */
+function sumOf(first: number, last: number): number {
+  return ((first + last) * (last - first + 1)) / 2;
+}
+
+/**
+ * By hand, each panel's numbers in the 30 s (a bucket of "auto") that begin 30 s after the first document: seconds 30 to 59; of several series, the first.
+ * Bars: of the minute; of the 10 ms.
+ */
 const ANSWERS: Record<string, Record<string, number>> = {
-  "tps-now": { value: 59 },
-  "lag-now": { value: 59 },
-  "cpu-now": { value: 0.59 },
-  "disk-now": { value: 0.7 },
-  "per-second": { max: 6, average: 6 },
-  "per-minute": { sum: 360 },
-  "per-10ms": { max: 3, average: 2 },
-  "zoom-10ms": { sum: 60 },
-  lag: { p50: 1, p95: 5, p99: 29.5, max: 159 },
-  tps: { average: 29.5, max: 59 },
-  cpu: { user: 0.2, system: 0.1, iowait: 0.05 },
-  memory: { used: 0.5 },
-  disk: { used: 0.7 },
-  io: { read: 10, write: 20, in: 30, out: 40 },
-  "container-cpu": { cpu: 0.3 },
-  "container-memory": { memory: 5_000 },
-  clocks: { negative: 60, clamped: 0 },
-  failures: { pipeline: 0, host: 0, counts: 0 },
+  "tps-now": { value: 125 },
+  "lag-now": { value: 119 },
+  "cpu-now": { value: 0.595 },
+  "disk-now": { value: 0.619 },
+  "per-second": { max: 65, average: 50.5 },
+  "per-minute": { sum: 2_130 },
+  "per-10ms": { max: 62, average: (30 * 6 + 1_335) / 90 },
+  "zoom-10ms": { sum: 1 },
+  lag: { p50: 6.9, p95: 64, p99: 69, max: 159 },
+  tps: { average: 50.5, max: 65 },
+  cpu: { user: 44.5 / 400, system: 0.1, iowait: 0.0445 },
+  memory: { used: 0.5445 },
+  disk: { used: 0.95 },
+  io: { read: 54.5, write: 64.5, in: 74.5, out: 84.5 },
+  "container-cpu": { cpu: 0.4 },
+  "container-memory": { memory: 7_059 },
+  clocks: { negative: 15, clamped: 1 },
+  failures: { pipeline: 2, host: 2, counts: 2 },
 };
+
+/** Where that bucket begins. */
+const BUCKET_MS: Record<string, number> = { "per-minute": T_MS, "zoom-10ms": T_MS };
+
+describe("Kibana's intervals of time", () => {
+  test.each([
+    ["auto", 900_000, 30_000],
+    ["auto", 3_600_000, 60_000],
+    ["auto", 86_400_000, 3_600_000 / 2],
+    ["auto", 10_000, 200],
+    ["auto", 1_000, 20],
+    ["10ms", 10_000, 10],
+    ["10ms", 10_999, 10],
+    ["10ms", 30_000, 30],
+    ["10ms", 900_000, 100],
+    ["1m", 900_000, 60_000],
+  ])("%s of %d ms is %d ms", (interval, rangeMs, ms) => {
+    expect(kibanaIntervalMs(interval, rangeMs)).toBe(ms);
+  });
+});
 
 describe.skipIf(!hasOpensearch)("the dashboard's panels, asked of OpenSearch", () => {
   const { panels, views } = dashboardIn(GOOD);
   const lens = panels.filter((panel): panel is LensPanel => panel.type === "lens");
+  const head = { hostName: "here", failures: 2 };
+  const written = lines();
+  const documents: Document[] = written.map(({ index, atMs, fields }) => ({
+    index,
+    atMs,
+    fields: { "@timestamp": atMs, "host.name": head.hostName, "reto.monitor.failures": head.failures, ...fields },
+  }));
   let url: string;
 
   beforeAll(async () => {
     ({ url } = await sharedOpensearch());
     const { code, stderr } = await reto3(["setup", "elastic", "--elasticsearch", url, "--kibana", "none"]);
     if (code !== 0) throw new Error(stderr);
-    const lines: string[] = [];
-    for (const [dataset, some] of Object.entries(documents()) as [DatasetName, Documents[DatasetName]][]) {
-      for (const { index, atMs, id, fields } of some) {
-        lines.push(JSON.stringify({ [dataset === "counts" ? "index" : "create"]: { _index: index, _id: id } }));
-        const head = { timestampUs: atMs * 1_000, id, hostName: "here", failures: 0 };
-        lines.push(ndjsonLine(dataset, head, fields).trimEnd());
-      }
-    }
-    const body = `${lines.join("\n")}\n`;
-    const answer = await fetch(`${url}/_bulk?refresh=true`, { method: "POST", headers: JSON_LINES, body });
+    const bulk = written.flatMap(({ dataset, index, atMs, id, fields }) => [
+      `${JSON.stringify({ [dataset === "counts" ? "index" : "create"]: { _index: index, _id: id } })}\n`,
+      ndjsonLine(dataset, { timestampUs: atMs * 1_000, id, ...head }, fields),
+    ]);
+    const answer = await post(`${url}/_bulk?refresh=true`, bulk.join(""));
     expect(((await answer.json()) as { errors: boolean }).errors).toBe(false);
   }, RUN_MS);
   afterAll(async () => {
     // Others use the same server.
     const query = JSON.stringify({ query: { range: { "@timestamp": { lte: END_MS } } } });
-    await fetch(`${url}/reto-count-*,metrics-reto.*/_delete_by_query?refresh=true`, {
-      method: "POST",
-      headers: JSON_ONE,
-      body: query,
-    });
+    await post(`${url}/reto-count-*,metrics-reto.*/_delete_by_query?refresh=true`, query);
   });
 
   test("each panel has an answer here", () => {
     expect(lens.map(({ panelIndex }) => panelIndex)).toEqual(Object.keys(ANSWERS));
   });
 
-  test.each(lens.map((panel) => [panel.title || panel.panelIndex, panel] as const))("%s", async (_, panel) => {
-    const found: Record<string, number> = {};
-    for (const question of questionsOf(panel, views)) {
-      const answer = await fetch(`${url}/${question.index}/_search`, {
-        method: "POST",
-        headers: JSON_ONE,
-        body: JSON.stringify(question.body),
-      });
-      expect([answer.status, panel.panelIndex]).toEqual([200, panel.panelIndex]);
-      const { aggregations } = (await answer.json()) as { aggregations: Buckets };
-      Object.assign(found, valuesIn(aggregations, question.metrics));
+  test.each(lens.map((panel) => [panel.title, panel] as const))("%s", async (_, panel) => {
+    const found: Record<string, number | null> = {};
+    const range = panel.embeddableConfig.timeRange ? ZOOM : RANGE;
+    for (const search of searchesOf(panel, views, range)) {
+      const answer = await post(`${url}/${search.index}/_search`, JSON.stringify(search.body));
+      const { aggregations, error } = (await answer.json()) as { aggregations?: Bucket; error?: unknown };
+      expect(error).toBeUndefined();
+      const rows = rowsIn(aggregations ?? {}, search);
+      expect(rows).not.toEqual([]);
+      expect(comparable(rows)).toEqual(comparable(rowsByHand(search, documents)));
+      const bucketMs = BUCKET_MS[panel.panelIndex] ?? T_MS + 30_000;
+      Object.assign(found, rows.find(({ atMs = bucketMs }) => atMs === bucketMs)?.values);
     }
-    const wanted = ANSWERS[panel.panelIndex] ?? {};
-    expect(Object.keys(found).sort()).toEqual(Object.keys(wanted).sort());
-    for (const [name, value] of Object.entries(wanted))
-      expect([name, found[name]]).toEqual([name, expect.closeTo(value, 6)]);
+    expect(rounded(found)).toEqual(rounded(ANSWERS[panel.panelIndex] ?? {}));
+  });
+
+  // Over a week, Kibana makes ten minutes of "1m".
+  test("a longer bar of events per minute is the sum of its minutes", async () => {
+    const panel = lens.find(({ panelIndex }) => panelIndex === "per-minute")!;
+    const week = { fromMs: END_MS - 7 * 86_400_000, toMs: END_MS };
+    const [search] = searchesOf(panel, views, week) as [LayerSearch];
+    const answer = await post(`${url}/${search.index}/_search`, JSON.stringify(search.body));
+    const { aggregations } = (await answer.json()) as { aggregations: Bucket };
+    const values = { sum: 120 * 6 + sumOf(0, 119) };
+    expect(rowsIn(aggregations, search)).toEqual([{ atMs: END_MS - 600_000, series: undefined, values }]);
   });
 });
 
-const JSON_ONE = { "Content-Type": "application/json" };
-const JSON_LINES = { "Content-Type": "application/x-ndjson" };
-
-interface Buckets {
-  [name: string]: { buckets?: Buckets[]; value?: number; top?: { metrics: Record<string, number> }[] } | undefined;
+function post(url: string, body: string): Promise<Response> {
+  return fetch(url, { method: "POST", headers: { "Content-Type": "application/x-ndjson" }, body });
 }
 
-/** What Lens asks Elasticsearch for a panel: a body for each of its layers. */
-function questionsOf(panel: LensPanel, views: Map<string, string>) {
-  const { state, references } = panel.embeddableConfig.attributes;
-  return Object.entries(state.datasourceStates.formBased.layers).map(([layerId, { columnOrder, columns }]) => {
-    const view = references.find(({ name }) => name.endsWith(`-${layerId}`));
-    // The zoom has a range of its own, ten seconds long; here it is the first ten of the minute.
-    const isZoom = panel.embeddableConfig.timeRange !== undefined;
-    const range = isZoom ? { gte: T_MS, lt: T_MS + 10_000 } : { gte: FROM_MS, lt: END_MS };
-    let aggs: object = {};
-    const metrics: string[] = [];
-    for (const id of columnOrder.toReversed()) {
-      const column = columns[id];
-      if (!column) continue;
-      if (column.operationType === "date_histogram") {
-        const { interval } = column.params;
-        // "auto" of these ten minutes: all in one bucket, so that the answer is one number.
-        const fixed = interval === "auto" ? "10m" : interval;
-        aggs = {
-          time: { date_histogram: { field: column.sourceField, fixed_interval: fixed, min_doc_count: 1 }, aggs },
-        };
-      } else if (column.operationType === "terms") {
-        const { size, orderBy, secondaryFields = [] } = column.params;
-        const inner = columns[orderBy.columnId];
-        const order = { by: "desc" };
-        const by = { max: { field: inner?.sourceField } };
-        const fields = [column.sourceField, ...secondaryFields];
-        const kind =
-          fields.length === 1
-            ? { terms: { field: column.sourceField, size, order } }
-            : { multi_terms: { terms: fields.map((field) => ({ field })), size, order } };
-        aggs = { split: { ...kind, aggs: { ...aggs, by } } };
-      } else {
-        metrics.push(id);
-        const { operationType, sourceField } = column;
-        const plain = { average: "avg", max: "max", min: "min", sum: "sum", last_value: "" }[operationType];
-        const last = { top_hits: { size: 1, sort: [{ "@timestamp": "desc" }], _source: [sourceField] } };
-        aggs = { ...aggs, [id]: operationType === "last_value" ? last : { [plain]: { field: sourceField } } };
-      }
-    }
-    const having = /^(\S+): \*$/.exec(state.query.query)?.[1];
-    const filter = [
-      { range: { "@timestamp": range } },
-      ...(having === undefined ? [] : [{ exists: { field: having } }]),
-    ];
-    const index = views.get(view?.id ?? "") ?? "";
-    return { index, metrics, body: { size: 0, query: { bool: { filter } }, aggs } };
-  });
+/** Sums of doubles differ in their last digits by the order in which they were made. */
+function comparable(rows: readonly Row[]): Row[] {
+  return rows.map(({ atMs, series, values }) => ({ atMs, series, values: rounded(values) }));
 }
 
-/** Of each metric: its value; over several buckets of time their sum; of several series the first. */
-function valuesIn(aggregations: Buckets, metrics: readonly string[]): Record<string, number> {
-  const [series = aggregations] = aggregations["split"]?.buckets ?? [];
-  const times = series["time"]?.buckets ?? [series];
+function rounded(values: Record<string, number | null>): Record<string, number | null> {
   return Object.fromEntries(
-    metrics.map((name) => [name, times.reduce((sum, bucket) => sum + numberIn(bucket[name]), 0)]),
+    Object.entries(values).map(([id, value]) => [id, value === null ? null : Number(value.toPrecision(9))]),
   );
-}
-
-function numberIn(value: Buckets[string]): number {
-  const hits = (value as { hits?: { hits: { _source: object }[] } } | undefined)?.hits?.hits;
-  if (!hits) return value?.value ?? Number.NaN;
-  let at: unknown = hits[0]?._source;
-  while (typeof at === "object" && at !== null) at = Object.values(at)[0];
-  return Number(at);
 }

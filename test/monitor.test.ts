@@ -104,6 +104,27 @@ describe("a monitor", () => {
     expect([code, stderr]).toEqual([1, expect.stringContaining("none.db")]);
   });
 
+  test("is healthy as long as it goes on writing", async () => {
+    using folder = temporaryFolder();
+    const logs = join(folder.path, "logs");
+    const store = `sqlite:${join(folder.path, "reto3.db")}`;
+    const health = (...args: string[]) => reto3(["health", "--log-dir", logs, ...args]);
+    expect(await health("--monitor", "pipeline")).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("--log-dir"),
+    });
+    await using _ = await serve(store);
+    await using running = await monitor("pipeline", logs, ["--store", store]);
+    await until(async () => (await health("--monitor", "pipeline")).code === 0);
+    expect(await health("--monitor", "counts")).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("wrote nothing in"),
+    });
+    running.kill("SIGKILL");
+    await running.exited;
+    await until(async () => (await health("--monitor", "pipeline", "--within", "1ms")).code === 1);
+  });
+
   test("is one of those that are there", async () => {
     for (const args of [["monitor"], ["monitor", "all"], ["help", "monitor"]]) {
       const { code, stderr } = await reto3(args);

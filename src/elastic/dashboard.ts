@@ -3,7 +3,7 @@
 // Versions: the oldest that are right, because a server refuses what is newer than itself, and migrates what is older
 // (elastic/kibana: collect_saved_objects.ts; without versions every migration since 7.x runs, and fails on panels of today).
 
-import { COUNT_INDICES, DATA_STREAMS, type DatasetName } from "../monitor/documents.ts";
+import { COUNT_INDICES, DATA_STREAMS, DATASETS, type DatasetName } from "../monitor/documents.ts";
 import type { PeriodName } from "../period.ts";
 import type { Format, Grid, Panel, Reference } from "./lens.ts";
 import { metricPanel, textPanel, xyLayer, xyPanel, type DataView, type Place } from "./panels.ts";
@@ -39,11 +39,13 @@ const PERCENT: Format = { id: "percent", params: { decimals: 1 } };
 const BYTES_RATE: Format = { id: "bytes", params: { decimals: 1, suffix: "/s" } };
 const BYTES: Format = { id: "bytes", params: { decimals: 1 } };
 
+const BYTE_FIELDS = /(\.bytes|\.bytes_per_sec|^(system|docker)\.(memory|filesystem)\.(.*\.)?(total|available|limit))$/;
+
 // --- panels: 48 columns; rows from the top ---
 
 const EXPLANATION = `### reto3
 **Counts** (per second, per minute, per 10 ms) are exact: a bucket appears half a second after its end and again when it changed. **Samples** (TPS, LAG, CPU ...) tell how it was then and stay so.
-**LAG**: stored minus created, by the client's clock in the event; below zero a client's clock is ahead. **TPS**: events per second made durable.
+**LAG**: stored minus created, by the client's clock in the event; below zero a client's clock is ahead; p95 and p99 are of the worst sample, p50 is of the last. **TPS**: events per second made durable.
 10 ms buckets do not fit on a chart of minutes: it shows the fullest and the average of them; *Zoom* shows ten seconds of each.
 **Nothing here, or a gap?** \`docker compose logs monitor-counts monitor-pipeline logstash\`. *Failures* counts samples that could not be taken or written.`;
 
@@ -114,7 +116,9 @@ const PANELS: Panel[] = [
     ],
     empty: "zero",
   }),
-  // 1,000 bars: Kibana makes intervals longer where there would be more of them (histogram:maxBars, its default).
+  // 1,000 bars, as many as Kibana draws by default (histogram:maxBars; https://github.com/elastic/kibana/pull/143081).
+  // With more of them it makes the interval longer without a word: up to 11 s it stays at 10 ms, at 30 s it would be 30 ms, at 15
+  // minutes 100 ms (elastic/kibana: src/platform/plugins/shared/data/common/search/aggs/buckets/lib/time_buckets). So it has a range of its own.
   xyPanel(place("zoom-10ms", "Zoom: every 10 ms of ten seconds", half(24, 26)), {
     layers: [
       xyLayer({
@@ -136,9 +140,10 @@ const PANELS: Panel[] = [
         series: "line",
         interval: "auto",
         metrics: {
-          p50: { of: "average", field: "reto.lag.p50_ms", label: "p50", format: MILLISECONDS },
-          p95: { of: "average", field: "reto.lag.p95_ms", label: "p95", format: MILLISECONDS },
-          p99: { of: "average", field: "reto.lag.p99_ms", label: "p99", format: MILLISECONDS },
+          // No average of percentiles, which would be the percentile of nothing.
+          p50: { of: "last_value", field: "reto.lag.p50_ms", label: "p50, last sample", format: MILLISECONDS },
+          p95: { of: "max", field: "reto.lag.p95_ms", label: "p95, worst sample", format: MILLISECONDS },
+          p99: { of: "max", field: "reto.lag.p99_ms", label: "p99, worst sample", format: MILLISECONDS },
           max: { of: "max", field: "reto.lag.max_ms", label: "longest", format: MILLISECONDS },
         },
       }),
@@ -297,16 +302,32 @@ export function dashboardNdjson(): string {
   return [...VIEWS.map(viewObject), dashboardObject()].map((object) => `${JSON.stringify(object)}\n`).join("");
 }
 
-function viewObject({ id, title, name }: DataView<DatasetName>) {
+function viewObject({ id, title, name, dataset }: DataView<DatasetName>) {
   return {
     type: "index-pattern",
     id,
     coreMigrationVersion: CORE_VERSION,
     typeMigrationVersion: VERSIONS["index-pattern"],
-    // Nothing may have been written yet.
-    attributes: { title, name, timeFieldName: "@timestamp", allowNoIndex: true },
+    attributes: {
+      title,
+      name,
+      timeFieldName: "@timestamp",
+      // Nothing may have been written yet.
+      allowNoIndex: true,
+      fieldFormatMap: JSON.stringify(formatsOf(dataset)),
+    },
     references: [],
   };
+}
+
+/** How Discover, and a panel that somebody adds, shows ratios and bytes; ours say it themselves. */
+function formatsOf(dataset: DatasetName): Record<string, object> {
+  const formats: Record<string, object> = {};
+  for (const field of Object.keys(DATASETS[dataset])) {
+    if (field.endsWith(".pct")) formats[field] = { id: "percent", params: { pattern: "0,0.[0]%" } };
+    if (BYTE_FIELDS.test(field)) formats[field] = { id: "bytes" };
+  }
+  return formats;
 }
 
 function dashboardObject() {

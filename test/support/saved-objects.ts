@@ -1,13 +1,14 @@
 // What Kibana would refuse, or show as an empty chart without a word, in a file of saved objects. For tests where Kibana cannot run.
 // Rules: elastic/kibana, collect_saved_objects.ts (versions, duplicates, references) and what Lens reads of its state.
 
-import { DATASETS, type DatasetName } from "../../src/monitor/documents.ts";
+import { templateRequests } from "../../src/elastic/templates.ts";
 import type { Column, FormBasedLayer, LensPanel, Panel, Reference } from "../../src/elastic/lens.ts";
 
 /** The newest versions that every server since 9.1 (and 8.19) takes. */
 const VERSIONS: Record<string, string> = { "index-pattern": "8.0.0", dashboard: "10.3.0" };
 const CORE_VERSION = "8.8.0";
 const COLUMNS = 48;
+const ID = /^[a-z0-9-]+$/;
 const NUMERIC = new Set(["average", "max", "min", "sum", "last_value"]);
 
 interface SavedObject {
@@ -59,13 +60,42 @@ export function dashboardIn(ndjson: string): Dashboard {
   };
 }
 
-/** Which of our datasets a pattern of index names holds. */
-export function datasetOf(title: string): DatasetName | undefined {
-  const names = Object.keys(DATASETS) as DatasetName[];
-  return (
-    names.find((name) => title === `metrics-reto.${name}-*`) ??
-    (/^reto-count-(10ms|1s|1m)-\*$/.test(title) ? "counts" : undefined)
-  );
+type FieldTypes = ReadonlyMap<string, string>;
+
+/** By the pattern of index names that a template is for: its fields and their types. */
+const TEMPLATES = templatedFields();
+
+/** What `reto3 setup elastic` makes, read as Elasticsearch would: an index template's fields are those of its parts. */
+function templatedFields(): ReadonlyMap<string, FieldTypes> {
+  const never = { "10ms": null, "1s": null, "1m": null };
+  const requests = templateRequests({ replicas: 0, keepSamples: null, keepCounts: never });
+  const parts = new Map<string, Map<string, string>>();
+  const templates = new Map<string, FieldTypes>();
+  for (const { kind, name, body } of requests) {
+    const { template, index_patterns, composed_of } = body as {
+      template?: { mappings?: Mapping };
+      index_patterns?: string[];
+      composed_of?: string[];
+    };
+    if (kind === "component template") parts.set(name, fieldsIn(template?.mappings ?? {}));
+    const fields = new Map((composed_of ?? []).flatMap((part) => Array.from(parts.get(part) ?? [])));
+    for (const pattern of index_patterns ?? []) templates.set(pattern, fields);
+  }
+  return templates;
+}
+
+interface Mapping {
+  type?: string;
+  properties?: Record<string, Mapping>;
+}
+
+function fieldsIn({ properties = {} }: Mapping, prefix = ""): Map<string, string> {
+  const fields = new Map<string, string>();
+  for (const [name, mapping] of Object.entries(properties)) {
+    if (mapping.type !== undefined) fields.set(`${prefix}${name}`, mapping.type);
+    for (const [inner, type] of fieldsIn(mapping, `${prefix}${name}.`)) fields.set(inner, type);
+  }
+  return fields;
 }
 
 function objectProblems(object: SavedObject, views: Map<string, SavedObject>): string[] {
@@ -73,16 +103,27 @@ function objectProblems(object: SavedObject, views: Map<string, SavedObject>): s
   const { type, id, attributes } = object;
   const version = VERSIONS[type];
   if (version === undefined) return [`its type is not one of ${Object.keys(VERSIONS).join(", ")}`];
-  if (!/^[a-z0-9-]+$/.test(id)) problems.push("its id wants a-z, 0-9 and - alone");
+  if (!ID.test(id)) problems.push("its id wants a-z, 0-9 and - alone");
   if (object.coreMigrationVersion !== CORE_VERSION) problems.push(`coreMigrationVersion wants to be ${CORE_VERSION}`);
   if (object.typeMigrationVersion !== version) problems.push(`typeMigrationVersion wants to be ${version}`);
   if (type === "index-pattern") {
-    if (datasetOf(String(attributes["title"])) === undefined)
-      problems.push(`no template is for ${String(attributes["title"])}`);
-    if (attributes["timeFieldName"] !== "@timestamp") problems.push("timeFieldName wants to be @timestamp");
-    return problems;
+    return [...problems, ...viewProblems(attributes)];
   }
   return [...problems, ...dashboardProblems(object, views)];
+}
+
+function viewProblems({ title, timeFieldName, fieldFormatMap }: Record<string, unknown>): string[] {
+  const fields = TEMPLATES.get(String(title));
+  if (fields === undefined)
+    return [`no template is for ${String(title)}; want one of ${[...TEMPLATES.keys()].join(", ")}`];
+  const problems = fields.get(String(timeFieldName)) === "date" ? [] : ["timeFieldName wants to be @timestamp"];
+  try {
+    const formatted = Object.keys(JSON.parse(String(fieldFormatMap)) as object);
+    const unknown = formatted.filter((field) => !fields.has(field));
+    return [...problems, ...unknown.map((field) => `fieldFormatMap: its template has no field ${field}`)];
+  } catch {
+    return [...problems, "fieldFormatMap is no JSON"];
+  }
 }
 
 function dashboardProblems({ attributes, references }: SavedObject, views: Map<string, SavedObject>): string[] {
@@ -120,6 +161,7 @@ function gridProblems(panels: readonly Panel[]): string[] {
     const { x, y, w, h, i } = gridData;
     if (ids.filter((id) => id === panelIndex).length > 1)
       problems.push(`panel ${panelIndex}: its id is another's, too`);
+    if (!ID.test(panelIndex)) problems.push(`panel ${panelIndex}: its id wants a-z, 0-9 and - alone`);
     if (i !== panelIndex) problems.push(`panel ${panelIndex}: gridData.i wants to be its id`);
     if (x < 0 || y < 0 || w < 1 || h < 1 || x + w > COLUMNS)
       problems.push(`panel ${panelIndex}: is not within ${COLUMNS} columns`);
@@ -144,16 +186,18 @@ function lensProblems(panel: LensPanel, views: Map<string, SavedObject>): string
   if (visualizationType === "lnsXY" && !("legend" in state.visualization)) problems.push("the chart has no legend");
   if (shown.length === 0) problems.push("nothing is shown");
   for (const { layerId } of shown) if (layers[layerId] === undefined) problems.push(`there is no layer ${layerId}`);
+  const names = new Set(Object.keys(layers).map((layerId) => `indexpattern-datasource-layer-${layerId}`));
+  for (const { name } of references) if (!names.has(name)) problems.push(`no layer has the reference ${name}`);
   for (const [layerId, layer] of Object.entries(layers)) {
     const view = references.find(({ name }) => name === `indexpattern-datasource-layer-${layerId}`);
     if (view === undefined) problems.push(`layer ${layerId} has no data view`);
-    const dataset = datasetOf(String(views.get(view?.id ?? "")?.attributes["title"]));
+    const fields = TEMPLATES.get(String(views.get(view?.id ?? "")?.attributes["title"])) ?? new Map<string, string>();
     const chart = shown.find((one) => one.layerId === layerId);
     if (chart === undefined) problems.push(`layer ${layerId} is not shown`);
     const accessors = chart ? accessorsOf(chart) : [];
     const missing = accessors.filter((id) => !Object.hasOwn(layer.columns, id));
     problems.push(...missing.map((id) => `layer ${layerId}: there is no column ${id}`));
-    problems.push(...layerProblems(layer, dataset, visualizationType).map((problem) => `layer ${layerId}: ${problem}`));
+    problems.push(...layerProblems(layer, fields, visualizationType).map((problem) => `layer ${layerId}: ${problem}`));
   }
   return problems;
 }
@@ -165,11 +209,7 @@ function accessorsOf(chart: object): string[] {
   return [xAccessor, splitAccessor, metricAccessor, ...(accessors ?? [])].filter((id) => id !== undefined);
 }
 
-function layerProblems(
-  { columnOrder, columns }: FormBasedLayer,
-  dataset: DatasetName | undefined,
-  kind: string,
-): string[] {
+function layerProblems({ columnOrder, columns }: FormBasedLayer, fields: FieldTypes, kind: string): string[] {
   const problems: string[] = [];
   if (columnOrder.toSorted().join() !== Object.keys(columns).toSorted().join())
     problems.push("columnOrder wants all columns, once");
@@ -180,20 +220,15 @@ function layerProblems(
   const times = ordered.filter(({ operationType }) => operationType === "date_histogram").length;
   if (times !== (kind === "lnsXY" ? 1 : 0)) problems.push("a chart wants one date_histogram, a number none");
   for (const [id, column] of Object.entries(columns)) {
-    if (column) problems.push(...columnProblems(column, dataset, columns).map((problem) => `column ${id}: ${problem}`));
+    if (column) problems.push(...columnProblems(column, fields, columns).map((problem) => `column ${id}: ${problem}`));
   }
   return problems;
 }
 
-function columnProblems(
-  column: Column,
-  dataset: DatasetName | undefined,
-  columns: FormBasedLayer["columns"],
-): string[] {
+function columnProblems(column: Column, fields: FieldTypes, columns: FormBasedLayer["columns"]): string[] {
   const { operationType, sourceField, scale, params } = column;
   const problems: string[] = [];
   if ((scale as string | undefined) === undefined) problems.push("scale is missing");
-  const fields = new Map<string, string>(dataset === undefined ? [] : Object.entries(DATASETS[dataset]));
   const wanted: Record<string, string[]> = { date_histogram: ["date"], terms: ["keyword"] };
   const types = wanted[operationType] ?? (NUMERIC.has(operationType) ? ["long", "double"] : []);
   if (types.length === 0) problems.push(`there is no operation ${operationType}`);
