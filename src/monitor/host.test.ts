@@ -125,8 +125,8 @@ describe("a host below a folder", () => {
     }
     put("proc/77/comm", "java\n");
     put("proc/77/cgroup", `0::/${a}\n`);
-    const one = sampler();
     const startedMs = performance.now();
+    const one = sampler();
     await Bun.sleep(20);
     for (const path of [a, b]) group(path, 1_100_000);
     const found = await fieldsOf(one);
