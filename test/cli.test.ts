@@ -6,7 +6,18 @@ import { join } from "node:path";
 import { version } from "../package.json";
 import { reto3, serve, temporaryFolder } from "./support/reto3.ts";
 
-const COMMANDS = ["serve", "count", "load", "bench-insert", "store", "verify", "merge", "export", "import", "health"];
+const COMMANDS = [
+  "serve",
+  "count",
+  "load",
+  "bench-insert",
+  "store",
+  "verify",
+  "merge",
+  "export",
+  "import",
+  "health",
+].concat(["monitor host", "monitor pipeline", "monitor counts", "setup elastic"]);
 
 test("--version is that of package.json, and the commit where one was built", async () => {
   const { code, stdout, stderr } = await reto3(["--version"]);
@@ -25,7 +36,7 @@ describe("--help goes to stdout, with an example, and ends with 0", () => {
     expect(await reto3(["help", "count"])).toEqual(await reto3(["count", "--help"]));
   });
   test.each(COMMANDS)("of %s", async (command) => {
-    const { code, stdout, stderr } = await reto3([command, "--help"]);
+    const { code, stdout, stderr } = await reto3([...command.split(" "), "--help"]);
     expect([code, stderr]).toEqual([0, ""]);
     expect(stdout).toContain("Examples:\n");
     expect(stdout).toContain(`  reto3 ${command}`);
@@ -40,6 +51,11 @@ describe("wrong usage ends with 2, says why on stderr, and does nothing", () => 
     ["an unknown flag", ["serve", "--stor", "sqlite:x.db"]],
     ["a flag before the command", ["--port", "1", "serve"]],
     ["an argument too many", ["count", "1s"]],
+    ["a command of two words without the second", ["monitor"]],
+    ["a command of two words with another second", ["monitor", "all"]],
+    ["a command of two words with an argument too many", ["monitor", "host", "all"]],
+    ["a time that is too short", ["monitor", "host", "--interval", "1ms"]],
+    ["a monitor that is none", ["health", "--monitor", "all"]],
     ["a missing value", ["serve", "--port"]],
     ["a port out of range", ["serve", "--port", "65536"]],
     ["a period that is none", ["count", "--period", "5s"]],
