@@ -1,158 +1,140 @@
-// `reto3 monitor host` on this machine: its figures are those of free, df and /proc, it keeps a busy core apart from an idle one, and it goes
-// on when its log cannot be written.
+// `reto3 monitor host` as it runs for days: what it writes, what it does when it cannot, how it ends.
 
 import { describe, expect, test } from "bun:test";
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DATASETS } from "../src/monitor/documents.ts";
-import { linesOf, monitor, type Line } from "./support/monitor.ts";
-import { reto3, temporaryFolder, until } from "./support/reto3.ts";
+import { executable, reto3, temporaryFolder, until } from "./support/reto3.ts";
 
-const RUN_MS = 60_000;
-const isLinux = process.platform === "linux";
+type Line = Record<string, string | number>;
 
-/** Dotted names and values of a line. */
-function flat(value: object, prefix = ""): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(value).flatMap(([name, below]: [string, unknown]) =>
-      typeof below === "object" && below !== null
-        ? Object.entries(flat(below, `${prefix}${name}.`))
-        : [[prefix + name, below]],
-    ),
-  );
-}
+test("each interval has a line of the machine and one of each disk, with known fields and an id of its own", async () => {
+  using folder = temporaryFolder();
+  await using monitor = start(folder.path, ["--interval", "100ms", "--host-name", "a"]);
+  await until(async () => machinesIn(linesIn(folder.path)).length >= 3);
+  expect(await monitor.end()).toBe(0);
 
-const fieldsOf = (lines: readonly Line[]) => lines.map((line) => flat(line));
-const having = (lines: readonly Line[], field: string) =>
-  fieldsOf(lines).filter((fields) => fields[field] !== undefined);
+  const lines = linesIn(folder.path);
+  for (const line of lines) {
+    expect(Object.entries(line).filter(([name, value]) => !isKnown(name, value))).toEqual([]);
+    expect(line).toMatchObject({ "event.dataset": "reto.host", "host.name": "a", "reto.monitor.failures": 0 });
+  }
+  expect(new Set(lines.map((line) => line["event.id"])).size).toBe(lines.length);
+  const [machine] = machinesIn(lines);
+  expect(machine?.["event.id"]).toBe(`a-${Date.parse(String(machine?.["@timestamp"]))}`);
+  expect(machine).toHaveProperty(["system.cpu.total.norm.pct"]);
+  const disk = lines.find((line) => line["system.filesystem.mount_point"] === "/");
+  expect(disk?.["event.id"]).toBe(`a-${Date.parse(String(disk?.["@timestamp"]))}-fs-/`);
+  expect(monitor.said()).toContain("stopped");
+});
 
-async function told(command: string[]): Promise<string> {
-  const child = Bun.spawn(command, { env: { ...process.env, LC_ALL: "C" }, stdout: "pipe", stderr: "ignore" });
-  return child.stdout.text();
-}
+test("a log that cannot be written is told of and counted, and it goes on when it can", async () => {
+  using folder = temporaryFolder();
+  const parent = join(folder.path, "parent");
+  writeFileSync(parent, "a file where a folder should be");
+  await using monitor = start(join(parent, "logs"), ["--interval", "100ms"]);
+  await until(async () => monitor.said().includes("failed 2 times in a row"));
+  expect(monitor.said()).toContain(`cannot write the log ${parent}/logs/host-*.ndjson: `);
 
-describe.skipIf(!isLinux)("monitor host", () => {
-  test(
-    "says of memory and disks what free and df say at the same time",
-    async () => {
-      using folder = temporaryFolder();
-      await using running = await monitor("host", folder.path, ["--interval", "200ms"]);
-      const lines = () => linesOf("host", folder.path);
-      await until(() => Promise.resolve(having(lines(), "system.memory.total").length >= 1));
-      // A line before these and one after them.
-      const before = having(lines(), "system.memory.total").length;
-      const [, total, used, , , , available] = (/^Mem:.*$/m.exec(await told(["free", "-b"]))?.[0] ?? "")
-        .split(/\s+/)
-        .map(Number);
-      const df = await told(["df", "-B1", "--output=target,size,used,avail,pcent"]);
-      await until(() => Promise.resolve(having(lines(), "system.memory.total").length > before));
-      running.kill("SIGTERM");
-      expect(await running.exited).toBe(0);
+  rmSync(parent);
+  mkdirSync(parent);
+  await until(async () => existsSync(join(parent, "logs")) && machinesIn(linesIn(join(parent, "logs"))).length >= 2);
+  expect(await monitor.end()).toBe(0);
+  expect(monitor.said()).toMatch(/goes on after \d+ failures/);
+  for (const line of linesIn(join(parent, "logs"))) expect(line["reto.monitor.failures"]).toBeGreaterThanOrEqual(2);
+});
 
-      const around = having(lines(), "system.memory.total").slice(before - 1, before + 1);
-      expect(around.map((fields) => fields["system.memory.total"])).toEqual([total, total]);
-      // Other programs go on meanwhile: within 2 % of all the memory. free counts used in another way since 4.0.
-      const wanted = (total ?? 0) - (available ?? 0);
-      for (const fields of around) {
-        expect(Math.abs(Number(fields["system.memory.actual.used.bytes"]) - wanted) / (total ?? 1)).toBeLessThan(0.02);
-      }
-      expect(used).toBeGreaterThan(0);
-      const disks = having(lines(), "system.filesystem.total");
-      expect(disks).not.toBeEmpty();
-      for (const fields of disks) {
-        const mountPoint = String(fields["system.filesystem.mount_point"]);
-        const row = df.split("\n").find((line) => line.split(/\s+/)[0] === mountPoint);
-        const [size, usedBytes, free, percent] = (row ?? "")
-          .split(/\s+/)
-          .slice(1)
-          .map((word) => Number(word.replace("%", "")));
-        expect([mountPoint, fields["system.filesystem.total"]]).toEqual([mountPoint, size]);
-        for (const [name, value] of [
-          ["system.filesystem.used.bytes", usedBytes],
-          ["system.filesystem.available", free],
-        ] as const) {
-          expect(Math.abs(Number(fields[name]) - (value ?? 0)) / (size ?? 1)).toBeLessThan(0.01);
-        }
-        // df rounds up.
-        expect(Math.abs(Number(fields["system.filesystem.used.pct"]) * 100 - (percent ?? 0))).toBeLessThanOrEqual(2);
-      }
-    },
-    RUN_MS,
-  );
+test("a part of the host that cannot be read is counted and told of, while the rest is written", async () => {
+  using folder = temporaryFolder();
+  const proc = join(folder.path, "hostfs/proc");
+  mkdirSync(proc, { recursive: true });
+  for (const file of ["stat", "loadavg"]) writeFileSync(join(proc, file), readFileSync(join("/proc", file)));
+  const logs = join(folder.path, "logs");
+  await using monitor = start(logs, ["--interval", "100ms", "--host-root", join(folder.path, "hostfs")]);
+  await until(async () => linesIn(logs).some((line) => Number(line["reto.monitor.failures"]) >= 2));
+  expect(await monitor.end()).toBe(0);
+  expect(machinesIn(linesIn(logs))[0]).toHaveProperty(["system.load.1"]);
+  expect(monitor.said()).toContain(`memory: there is no ${proc}/meminfo`);
+  expect(monitor.said()).toContain("samples were not taken or not written");
+});
 
-  test(
-    "says of the processors what the kernel says: a core that is kept busy is seen",
-    async () => {
-      using folder = temporaryFolder();
-      await using running = await monitor("host", folder.path, ["--interval", "500ms"]);
-      const busy = Bun.spawn([process.execPath, "-e", "for (;;);"], { stdout: "ignore", stderr: "ignore" });
-      try {
-        const lines = () => having(linesOf("host", folder.path), "system.cpu.total.norm.pct");
-        await until(() => Promise.resolve(lines().length >= 4));
-        running.kill("SIGTERM");
-        await running.exited;
-        for (const fields of lines()) {
-          const part = (name: string) => Number(fields[`system.cpu.${name}.norm.pct`]);
-          expect(part("user") + part("system") + part("steal")).toBeCloseTo(part("total"), 6);
-          expect(part("total") + part("iowait")).toBeLessThanOrEqual(1.000001);
-        }
-        // It may have to share its core with others, but somebody keeps that busy; the first lines may be before it started.
-        const cores = Number(lines()[0]?.["system.cpu.cores"]);
-        expect(cores).toBe(navigator.hardwareConcurrency);
-        expect(Math.max(...lines().map((fields) => Number(fields["system.cpu.total.norm.pct"])))).toBeGreaterThan(
-          0.8 / cores,
-        );
-      } finally {
-        busy.kill("SIGKILL");
-        await busy.exited;
-      }
-    },
-    RUN_MS,
-  );
-
-  test(
-    "writes fields of its list alone, of their types, with ids of their own",
-    async () => {
-      using folder = temporaryFolder();
-      await using running = await monitor("host", folder.path, ["--interval", "100ms"]);
-      await until(() => Promise.resolve(linesOf("host", folder.path).length >= 6));
-      running.kill("SIGTERM");
-      expect(await running.exited).toBe(0);
-      const lines = linesOf("host", folder.path);
-      for (const [name, value] of fieldsOf(lines).flatMap((fields) => Object.entries(fields))) {
-        const type = (DATASETS.host as Record<string, string>)[name];
-        expect([name, type]).not.toEqual([name, undefined]);
-        expect([name, typeof value]).toEqual([name, type === "long" || type === "double" ? "number" : "string"]);
-        if (type === "long") expect([name, Number.isSafeInteger(value)]).toEqual([name, true]);
-      }
-      expect(new Set(lines.map(({ event }) => event.id)).size).toBe(lines.length);
-    },
-    RUN_MS,
-  );
-
-  test(
-    "goes on where its log cannot be written, says so, and counts it in the lines that it writes later",
-    async () => {
-      using folder = temporaryFolder();
-      const logs = join(folder.path, "logs");
-      writeFileSync(logs, "a file in its place");
-      await using running = await monitor("host", logs, ["--interval", "100ms"]);
-      await until(() => Promise.resolve(/failed 2 times in a row/.test(running.said())));
-      expect(running.said()).toContain("cannot write the log");
-      rmSync(logs);
-      mkdirSync(logs);
-      await until(() => Promise.resolve(linesOf("host", logs).length > 0));
-      running.kill("SIGTERM");
-      expect(await running.exited).toBe(0);
-      expect(Number(fieldsOf(linesOf("host", logs))[0]?.["reto.monitor.failures"])).toBeGreaterThanOrEqual(2);
-      expect(running.said()).toMatch(/goes on after \d+ failures/);
-    },
-    RUN_MS,
-  );
-
-  test("refuses a root that is none, and says what it wants", async () => {
+describe("wrong usage ends with 2 and writes nothing", () => {
+  test.each([
+    ["a host root without /proc", ["--host-root", "/dev"], ["holds no /proc of a Linux host", "rslave"]],
+    ["an interval that is too short", ["--interval", "99ms"], ["--interval", "at least 100ms"]],
+  ])("%s", async (_, args, said) => {
     using folder = temporaryFolder();
-    const { code, stderr } = await reto3(["monitor", "host", "--host-root", folder.path]);
-    expect([code, stderr]).toEqual([2, expect.stringContaining("want its root folder")]);
+    const { code, stderr } = await reto3(["monitor", "host", ...args], {}, folder.path);
+    expect(code).toBe(2);
+    for (const words of said) expect(stderr).toContain(words);
+    expect(readdirSync(folder.path)).toEqual([]);
   });
 });
+
+test("--help tells what the figures mean, and how to run it in a container", async () => {
+  const { code, stdout } = await reto3(["monitor", "host", "--help"]);
+  expect(code).toBe(0);
+  for (const words of [
+    "Examples:\n  reto3 monitor host",
+    "--host-root /hostfs",
+    "Docker Desktop",
+    "[RETO3_HOST_ROOT]",
+  ]) {
+    expect(stdout).toContain(words);
+  }
+});
+
+/** A monitor that writes into `logs`, until `end`. */
+function start(logs: string, args: string[]) {
+  const child = Bun.spawn([executable, "monitor", "host", "--log-dir", logs, ...args], {
+    stdout: "ignore",
+    stderr: "pipe",
+    stdin: "ignore",
+  });
+  let said = "";
+  const reading = (async () => {
+    for await (const text of child.stderr.pipeThrough(new TextDecoderStream())) said += text;
+  })();
+  return {
+    said: () => said,
+    /** Resolves to its exit status, when all that it said has been read. */
+    async end(): Promise<number> {
+      child.kill("SIGTERM");
+      await reading;
+      return child.exited;
+    },
+    async [Symbol.asyncDispose]() {
+      child.kill("SIGKILL");
+      await child.exited;
+    },
+  };
+}
+
+/** All whole lines written so far, with their fields by full name. */
+function linesIn(folder: string): Line[] {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder)
+    .sort()
+    .flatMap((file) => readFileSync(join(folder, file), "utf8").split("\n").slice(0, -1))
+    .map((line) => flat(JSON.parse(line) as object));
+}
+
+function flat(value: object, prefix = ""): Line {
+  const parts = Object.entries(value).map(([name, below]: [string, unknown]) =>
+    typeof below === "object" && below !== null ? flat(below, `${prefix}${name}.`) : { [prefix + name]: below },
+  );
+  return Object.assign({}, ...parts) as Line;
+}
+
+function machinesIn(lines: Line[]): Line[] {
+  return lines.filter((line) => "system.memory.total" in line || "system.load.1" in line);
+}
+
+/** Whether a field is one that the templates have, and its value of that type. */
+function isKnown(name: string, value: string | number): boolean {
+  const type = (DATASETS.host as Record<string, string>)[name];
+  if (type === "long") return Number.isSafeInteger(value) && Number(value) >= 0;
+  if (type === "double") return typeof value === "number";
+  if (type === "date") return /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/.test(String(value));
+  return type === "keyword" && typeof value === "string";
+}

@@ -26,6 +26,10 @@ const RULES = (Bun.YAML.parse(read("ops/prometheus/alerts.yml")) as { groups: { 
 const CASES: Record<string, { quiet: string[]; firing: string[]; minutes?: number }> = {
   Reto3Down: { quiet: ['up{job="reto3"} 1x60'], firing: ['up{job="reto3"} 0x60'] },
   Reto3Absent: { quiet: ['up{job="reto3"} 0x60'], firing: ['up{job="node"} 1x60'] },
+  TargetsMissing: {
+    quiet: ['up{job="reto3",instance="a"} 1x60', 'up{job="reto3",instance="b"} _x20 1x40'],
+    firing: ['up{job="reto3",instance="a"} 1x60', 'up{job="reto3",instance="b"} 1x20 stale'],
+  },
   Reto3NotReady: { quiet: ["reto3_ready 1x60"], firing: ["reto3_ready 0x60"] },
   Reto3EventsRefused: {
     quiet: [

@@ -52,8 +52,8 @@ export interface MetricsSource {
 const LATENCY_BOUNDS_US = [
   1_000, 2_500, 5_000, 10_000, 15_000, 20_000, 30_000, 50_000, 100_000, 250_000, 1_000_000, 5_000_000,
 ];
-/** Lag has the client's clock and its way in it: up to the hour at which it is clamped. */
-const LAG_BOUNDS_US = [...LATENCY_BOUNDS_US, 30_000_000, 300_000_000, 3_590_000_000];
+/** Lag has the client's clock and its way in it. What is clamped at an hour lies above the last one, in another bin of the histogram. */
+const LAG_BOUNDS_US = [...LATENCY_BOUNDS_US, 30_000_000, 300_000_000, 3_500_000_000];
 const SIZE_BOUNDS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000];
 
 export function metricsText(source: MetricsSource): string {

@@ -2,7 +2,7 @@
 // sample before. Knows the kernel's files and the names of fields; not where the samples go.
 
 import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { messageOf, quote, Reto3Error } from "../errors.ts";
 import type { Fields } from "./documents.ts";
 import { ContainerSampler, type Machine } from "./host-containers.ts";
@@ -47,7 +47,8 @@ export class HostSampler {
   #before: Counters;
 
   /** Takes the first reading, with which the first sample is compared. Throws USAGE where there is no /proc of Linux. */
-  constructor({ root, onHidden }: HostSamplerOptions) {
+  constructor({ root: given, onHidden }: HostSamplerOptions) {
+    const root = resolve(given);
     requireLinux(root);
     this.#root = root;
     this.#onHidden = onHidden;

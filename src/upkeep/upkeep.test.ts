@@ -217,6 +217,18 @@ describe("upkeep beside a server", () => {
     expect([upkeep.stats.mergedMinutes, upkeep.stats.failures]).toEqual([2, 0]);
   });
 
+  test("tells how many claims of minutes that are over are open, until they are sealed", async () => {
+    const store = await twoMinutes();
+    const sequences = [writerOn(store), writerOn(store)];
+    for (const sequence of sequences) await flush(sequence, 50, [0]);
+    const now = { nowUs: () => HOUR + HOUR_US, epoch: 0 };
+    const upkeep = new Upkeep({ store, clock: now, intervalMs: 1, onFailure: () => {} });
+    await until(async () => upkeep.stats.unsealedClaims === 2);
+    for (const sequence of sequences) await sequence.close();
+    await until(async () => upkeep.stats.unsealedClaims === 0);
+    await upkeep.stop();
+  });
+
   test("goes on after a round that failed, and tells of it", async () => {
     const store = await twoMinutes();
     const errors: unknown[] = [];

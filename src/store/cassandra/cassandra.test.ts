@@ -152,6 +152,7 @@ describe.skipIf(!hasCassandra)("Cassandra", () => {
 
   test("it says what a 2xx means here: synced before the answer", () => {
     expect(store.info.durability).toContain("synced (commitlog_sync: batch)");
+    expect(store.info.synced).toBe(true);
     expect(store.info.warnings).toEqual([]);
   });
 
