@@ -8,6 +8,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { provideCassandra } from "./cassandra/provide.ts";
+import { downloadOpensearch } from "./opensearch/provide.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "reto3-report-"));
 try {
@@ -18,6 +19,8 @@ try {
 
 async function main(args: string[]): Promise<number> {
   const required = process.env["CI"] === "true" || process.env["RETO3_REQUIRE_CASSANDRA"] === "1";
+  // All of the tests: what some of them would have to wait for in the middle of one.
+  if (args.length === 0) await downloadOpensearch((line) => console.error(`opensearch: ${line}`));
   const provided = await provideCassandra({ log: (line) => console.error(`cassandra: ${line}`) });
   if (provided.kind === "missing") {
     console.error(`${required ? "the tests need Cassandra" : "the Cassandra tests are skipped"}: ${provided.hint}`);

@@ -2,7 +2,7 @@
 // else a line that says what to install. The one place that knows these ways.
 
 import { findJava } from "../cassandra/java.ts";
-import { findMaven, hasJars } from "../jars.ts";
+import { ensureJars, findMaven, hasJars } from "../jars.ts";
 import { opensearchJars } from "./artifacts.ts";
 import { type OpensearchOptions, type RunningOpensearch, startOpensearch } from "./opensearch.ts";
 
@@ -36,6 +36,16 @@ export async function whyNoOpensearch(): Promise<string | undefined> {
     problem &&
     `OpenSearch needs Java 17 and Maven (apt-get install openjdk-17-jdk-headless maven, or brew install openjdk@17 maven); ${problem}`
   );
+}
+
+/** So that no test has to wait for it. What fails here is told, and again by the tests that need it. */
+export async function downloadOpensearch(log: (line: string) => void): Promise<void> {
+  if (givenUrl() !== undefined || (await whyNoOpensearch()) !== undefined) return;
+  try {
+    await ensureJars(opensearchJars, { log });
+  } catch (error) {
+    log(error instanceof Error ? error.message : String(error));
+  }
 }
 
 function givenUrl(): string | undefined {
