@@ -107,6 +107,11 @@ describe("of the machine", () => {
     expect((fields["reto.io.network.out.bytes_per_sec"] ?? 0) * seconds).toBeCloseTo(90);
     expect((fields["reto.io.disk.read.bytes_per_sec"] ?? 0) * seconds).toBeCloseTo(5_120);
     expect((fields["reto.io.disk.write.bytes_per_sec"] ?? 0) * seconds).toBeCloseTo(20_480);
+    // Nothing has happened since then.
+    expect(machineIn((await host.sample()).samples)).toMatchObject({
+      "host.disk.read.bytes": 0,
+      "host.network.ingress.bytes": 0,
+    });
   });
 
   test("a rate whose counter went backwards is left out, the rest is there", async () => {
