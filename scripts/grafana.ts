@@ -236,7 +236,7 @@ const PANELS: Panel[] = [
     "Used. Cassandra wants as much room again for a compaction.",
     [
       {
-        expr: '1 - node_filesystem_avail_bytes{fstype!~"tmpfs|overlay|squashfs|ramfs"} / node_filesystem_size_bytes',
+        expr: '1 - node_filesystem_avail_bytes{fstype!~"tmpfs|overlay|squashfs|ramfs|iso9660|erofs|fuse[.].+"} / node_filesystem_size_bytes',
         legend: "{{instance}} {{mountpoint}}",
       },
     ],

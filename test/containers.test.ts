@@ -69,7 +69,7 @@ for (const tool of ["Compose v2", "Compose 1.29"] as const)
 
 const ONE_SERVICES = ["cassandra", "load", "reto3"];
 const MONITORS = ["monitor-counts", "monitor-host", "monitor-pipeline"];
-const ELASTIC = ["elasticsearch", "kibana", "logstash", "setup-elastic"];
+const ELASTIC = ["elasticsearch", "kibana", "logstash", "setup-elastic", "setup-kibana"];
 
 /** What is wanted of the services whose name fits. */
 const RULES: [string, RegExp, (service: Service) => boolean | undefined][] = [
@@ -84,7 +84,7 @@ const RULES: [string, RegExp, (service: Service) => boolean | undefined][] = [
   ["cannot gain rights", /./, ({ security_opt }) => security_opt?.includes("no-new-privileges:true")],
   [
     "writes nothing into its image",
-    /^(reto3|load|haproxy|monitor-|setup-elastic|prometheus|node-exporter)/,
+    /^(reto3|load|haproxy|monitor-|setup-(elastic|kibana)|prometheus|node-exporter)/,
     ({ read_only }) => read_only,
   ],
   [

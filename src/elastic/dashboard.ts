@@ -44,7 +44,7 @@ const BYTE_FIELDS = /(\.bytes|\.bytes_per_sec|^(system|docker)\.(memory|filesyst
 // --- panels: 48 columns; rows from the top ---
 
 const EXPLANATION = `### reto3
-**Counts** (per second, per minute, per 10 ms) are exact: a bucket appears half a second after its end and again when it changed. **Samples** (TPS, LAG, CPU ...) tell how it was then and stay so.
+**Counts** (per second, per minute, per 10 ms) are exact: a bucket comes into the log half a second after its end and again when it changed. **Samples** (TPS, LAG, CPU ...) tell how it was then and stay so.
 **LAG**: stored minus created, by the client's clock in the event; below zero a client's clock is ahead; p95 and p99 are of the worst sample, p50 is of the last. **TPS**: events per second made durable.
 10 ms buckets do not fit on a chart of minutes: it shows the fullest and the average of them; *Zoom* shows ten seconds of each.
 **Nothing here, or a gap?** \`docker compose logs monitor-counts monitor-pipeline logstash\`. *Failures* counts samples that could not be taken or written.`;

@@ -100,7 +100,17 @@ function covers(there: unknown, wanted: unknown, isWhole = false): boolean {
   const found = there as Record<string, unknown>;
   const entries = Object.entries(wanted);
   if (isWhole && Object.keys(found).length !== entries.length) return false;
-  return entries.every(([key, value]) => covers(found[key], value, isWhole || WHOLE.has(key)));
+  return entries.every(([key, value]) => {
+    // For good is to have no retention, not to have any.
+    const isKeptSo = key !== "lifecycle" || retentionIn(found[key]) === retentionIn(value);
+    return isKeptSo && covers(found[key], value, isWhole || WHOLE.has(key));
+  });
+}
+
+function retentionIn(lifecycle: unknown): unknown {
+  return typeof lifecycle === "object" && lifecycle !== null && "data_retention" in lifecycle
+    ? lifecycle.data_retention
+    : undefined;
 }
 
 /** A template's lifecycle reaches only data streams that are made later: those that are there are told themselves. */

@@ -75,7 +75,12 @@ function policies({ keepCounts }: TemplateOptions): TemplateRequest[] {
     const phases: estypes.IlmPhases =
       kept === null
         ? { hot: { min_age: "0ms", actions: {} } }
-        : { delete: { min_age: elasticDuration(kept + indexSeconds), actions: { delete: {} } } };
+        : {
+            delete: {
+              min_age: elasticDuration(kept + indexSeconds),
+              actions: { delete: { delete_searchable_snapshot: true } },
+            },
+          };
     const body: LifecyclePolicy = { policy: { phases, _meta: META } };
     const name = `reto3-count-${period}`;
     return { kind: "lifecycle policy", name, path: `/_ilm/policy/${name}`, body, isElasticsearchOnly: true };
