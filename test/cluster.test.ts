@@ -100,7 +100,9 @@ describe.skipIf(problem !== undefined)("three of each", () => {
       await cluster.waitUntilWhole();
       await allStoreMore();
       const report = await running.stop();
-      expect(report).toMatchObject({ refused: 0, unsent: 0, holds: true });
+      expect(report).toMatchObject({ refused: 0, holds: true });
+      // What waited for a connection at the very moment at which the load was stopped.
+      expect(report.unsent).toBeLessThan(IN_FLIGHT_MAX);
       expect(report.unknown).toBeLessThan(IN_FLIGHT_MAX);
       expect(await countEveryWay(store)).toBe(counted + (report.counted ?? 0));
       expect((await reto3(["verify", "--store", store, "--last", "30m"])).code).toBe(0);
