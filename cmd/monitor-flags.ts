@@ -65,6 +65,7 @@ export async function runMonitor(
     name,
     bytesMax: values["log-file-max"],
     keepMs: values["log-keep"],
+    warn: (line) => log.warn(line),
   });
   const { interval: intervalMs } = values;
   const stats: MonitorStats = { failures: 0 };
@@ -80,6 +81,6 @@ export async function runMonitor(
   } finally {
     file.close();
   }
-  log.info(`stopped${stats.failures > 0 ? `; ${stats.failures} samples were not taken or not written` : ""}`);
+  log.info(`stopped${stats.failures > 0 ? `; failed rounds: ${stats.failures}` : ""}`);
   return 0;
 }

@@ -44,17 +44,12 @@ async function monitorPipeline(values: Values<typeof flags>): Promise<number> {
       `TPS and LAG of ${store.info.location}`,
       values,
       ({ log, hostName, stats, run }) =>
-        run(async (nowMs) => {
-          const sample = await pipeline.sample(clock.nowUs());
-          if (!sample) return;
-          const head = {
-            timestampUs: sample.toUs,
-            id: `${hostName}-${sample.toUs / 1_000}`,
-            hostName,
-            failures: stats.failures,
-          };
-          log.append([ndjsonLine("pipeline", head, sample.fields)], nowMs);
-        }),
+        run((nowMs) =>
+          pipeline.sample(clock.nowUs(), ({ toUs, fields }) => {
+            const head = { timestampUs: toUs, id: `${hostName}-${toUs / 1_000}`, hostName, failures: stats.failures };
+            log.append([ndjsonLine("pipeline", head, fields)], nowMs);
+          }),
+        ),
     );
   } finally {
     await store.close();

@@ -79,7 +79,7 @@ export const UPKEEP_INTERVAL_MS = 60_000;
 /** `verify` prints so many differences; the rest is counted. */
 export const DIFFERENCES_SHOWN_MAX = 20;
 
-/** A file of a monitor's log gets no more than this. */
+/** A file of a monitor's log that has so many bytes gets nothing more. */
 export const LOG_FILE_BYTES_MAX = 256_000_000;
 
 /**

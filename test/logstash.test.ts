@@ -139,7 +139,7 @@ describe.skipIf(!hasOpensearch)("lines on their way through the pipelines", () =
   function open() {
     const logs = join(folder.path, String(made++));
     mkdirSync(logs);
-    const log = (name: string) => new LogFile({ folder: logs, name, bytesMax: 1_000, keepMs: 1e12 });
+    const log = (name: string) => new LogFile({ folder: logs, name, bytesMax: 1_000, keepMs: 1e12, warn: () => {} });
     return { logs, log, replay: new LogstashReplay({ logs, url }) };
   }
   let writtenMs = 1_000;

@@ -152,7 +152,7 @@ function storeMetrics({ store, gauges, upkeep, clockOffsetUs }: MetricsSource): 
     gauge("reto3_undecided_partitions", "Partitions of dead writers that contradict themselves", upkeep.undecided.size),
     gauge(
       "reto3_unsealed_claims",
-      "Claims of minutes long over that are not sealed, of all writers",
+      "Claims that are not sealed, of minutes that have been over for a minute; of all writers",
       upkeep.unsealedClaims,
     ),
     counter("reto3_upkeep_failures_total", "Rounds of merging and settling that failed", upkeep.failures),

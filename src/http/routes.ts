@@ -79,15 +79,15 @@ export function createRoutes(context: RouteContext): Record<string, Handler> {
     }),
     "/metrics": getOnly(async () => {
       const { version, commit, store, writer } = context;
-      const ready = (await notReady(context)) === undefined;
+      const [problem, gauges] = await Promise.all([notReady(context), gaugesIn(store)]);
       const source = {
         version,
         commit,
         store: store.info,
-        gauges: await gaugesIn(store),
+        gauges,
         writer,
         http,
-        ready,
+        ready: problem === undefined,
         queueEventsMax: QUEUE_EVENTS_MAX,
       };
       const text = metricsText({ ...source, clockOffsetUs: context.clockOffsetUs(), upkeep: context.upkeep });

@@ -18,6 +18,12 @@ import type { LogPosition } from "./log-file.ts";
 import type { ShownSums } from "./shown.ts";
 
 export interface CountsState {
+  /** Whose counts these are: where it is, without secrets. */
+  store: string;
+  /** Nothing before it is written. */
+  startUs: number;
+  /** No line that was written says a later one (`reto.written_ms`). */
+  writtenMs: number;
   /** All lines of buckets at or after `bucketsFromUs` come after it; null: the log's start. */
   read: LogPosition | null;
   /** Per period: what is before it was looked at. */
@@ -36,6 +42,9 @@ export interface StateFile {
 
 const VERSION = 1;
 
+/** What the states of 0.4.0's first days do not have. */
+const ADDED_LATER = { store: "", startUs: 0, writtenMs: 0 };
+
 export function stateFile(path: string): StateFile {
   return {
     read() {
@@ -43,7 +52,7 @@ export function stateFile(path: string): StateFile {
       try {
         const { version, ...state } = JSON.parse(readFileSync(path, "utf8")) as CountsState & { version: number };
         if (version !== VERSION) throw new Error(`its version is ${version}, want ${VERSION}`);
-        return state;
+        return { ...ADDED_LATER, ...state };
       } catch (error) {
         throw new Reto3Error("OUTPUT", `cannot read the state file ${path}: ${messageOf(error)}`, {
           hint: "remove it to begin anew; buckets that were written already are then written again, with the same ids",

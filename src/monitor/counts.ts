@@ -1,29 +1,35 @@
 // The counts as a log: every bucket that has events once it has closed, and again when its count has changed.
 // Reads the store's contract; writes the log and, every ten seconds, its state. What counts as written is what lies in the log:
-// after a crash it is read back from there, so that nothing is left out and nothing written twice.
+// after a crash it is read back from there. Lines that are written twice all the same are equal and have the same id.
 //
-//     live     every round the buckets of the last seconds, at each period
+//     new      every round, an hour at a time: what lies behind the last look, at each period, and the last seconds once more
 //     checked  every minute the totals of all minutes that may still change; one that differs from what was written is read again
+//
+// Where the clock was set back into minutes that are written off as old, the check alone finds what is new in them.
 
 import type { Clock } from "../clock.ts";
 import { FINAL_AFTER_MS } from "../config.ts";
 import { REVISIT_US, SETTLE_US } from "../counts/follow.ts";
-import { readCounts, type Bucket } from "../counts/read.ts";
+import type { Bucket } from "../counts/read.ts";
 import { Reto3Error } from "../errors.ts";
-import { bucketStartUs, HOUR_US, MINUTE_US, PERIOD_NAMES, PERIODS, periodNamed, type PeriodName } from "../period.ts";
+import { bucketStartUs, HOUR_US, MINUTE_US, PERIOD_NAMES, PERIODS, SECOND_US, type PeriodName } from "../period.ts";
 import type { Store } from "../store/store.ts";
 import { formatTimestamp } from "../units.ts";
+import { countsLine, parseCountsLine } from "./counts-line.ts";
 import type { CountsState, StateFile } from "./counts-state.ts";
-import { ndjsonLine } from "./documents.ts";
 import type { LogFile, LogPosition } from "./log-file.ts";
+import { readMinutes } from "./minutes.ts";
 import type { MonitorStats } from "./rounds.ts";
 import { Shown } from "./shown.ts";
 
 /** Buckets are known one by one for so long: until no flush can come any more, and some minutes. */
 const BUCKETS_KNOWN_US = FINAL_AFTER_MS * 1_000 + 4 * MINUTE_US;
 
-/** A minute with an unsealed claim is followed for so long: a dead writer's is settled after four hours. Shorter than any lifetime of counts. */
+/** A minute that may still change is followed for so long: a dead writer's is settled after four hours. Shorter than any lifetime of counts. */
 const FOLLOWED_MAX_US = 5 * HOUR_US;
+
+/** So much is caught up at once: bounds memory, and what is read back after a crash. */
+const SLICE_US = HOUR_US;
 
 const CHECK_EVERY_US = MINUTE_US;
 const STATE_EVERY_US = 10_000_000;
@@ -47,17 +53,20 @@ export class CountsLog {
   readonly #shown = new Shown();
   /** Per period: where the buckets begin that were never looked at. */
   readonly #nextUs: Record<PeriodName, number>;
-  /** Where the log ended at what time; the oldest of those that are still of use first. */
-  #marks: { atUs: number; position: LogPosition | null }[] = [];
+  /** Before `position` lie no lines of buckets at or after `endUs`; the earliest of those that are still of use first. */
+  #marks: { endUs: number; position: LogPosition | null }[] = [];
+  /** No bucket was written that begins there or later. */
+  #endUs = 0;
   /** Nothing before it is written. */
-  #startUs = 0;
-  #checkedUs = 0;
+  #startUs: number;
   #writtenMs = 0;
+  #checkedUs = 0;
   #savedUs = 0;
 
   private constructor(options: CountsLogOptions) {
     this.#options = options;
     const { fromUs } = options;
+    this.#startUs = fromUs;
     this.#nextUs = { "10ms": fromUs, "1s": fromUs, "1m": fromUs };
   }
 
@@ -66,114 +75,143 @@ export class CountsLog {
     const counts = new CountsLog(options);
     const state = options.state.read();
     if (state) await counts.#recover(state);
-    else {
-      counts.#startUs = options.fromUs;
-      for (const period of PERIOD_NAMES) counts.#shown.forgetBuckets(period, options.fromUs);
-      counts.#marks.push({ atUs: 0, position: options.log.end() });
-    }
+    else for (const period of PERIOD_NAMES) counts.#shown.forgetBuckets(period, options.fromUs);
     return counts;
   }
 
   /** Writes what is new. Where it throws, what was written stays so, and the next round does the rest. */
   async round(): Promise<void> {
-    const nowUs = this.#options.clock.nowUs();
-    // The coarse ones first: a long catch-up takes its time with the fine ones.
-    for (const period of PERIOD_NAMES.toReversed()) {
-      try {
-        await this.#writeNew(period, nowUs);
-      } catch (error) {
-        if (!(error instanceof Reto3Error) || error.code !== "EXPIRED") throw error;
-        // A lifetime that is shorter than this process was told, or rows that went while they were read.
-        this.#skipTo(period, Math.min(nowUs, this.#nextUs[period] + HOUR_US));
+    const { clock, signal } = this.#options;
+    let untilUs = 0;
+    let nowUs = 0;
+    do {
+      nowUs = clock.nowUs();
+      // At its first round, too: killed before its first line, it begins there again.
+      this.#saveNowAndThen();
+      // First, while all is known of the minutes before a long absence.
+      if (Math.abs(nowUs - this.#checkedUs) >= CHECK_EVERY_US) {
+        await this.#check(nowUs);
+        this.#checkedUs = nowUs;
       }
-    }
-    if (nowUs - this.#checkedUs >= CHECK_EVERY_US) {
-      await this.#check(nowUs);
-      this.#checkedUs = nowUs;
-    }
-    this.#saveNowAndThen();
+      this.#follow(nowUs);
+      untilUs = bucketStartUs(Math.min(...Object.values(this.#nextUs)), SLICE_US) + SLICE_US;
+      for (const period of PERIOD_NAMES.toReversed()) await this.#writeNew(period, untilUs, nowUs);
+      if (signal.aborted) return;
+      this.#forgetOld(nowUs);
+      this.#mark();
+    } while (untilUs < nowUs - SETTLE_US);
   }
 
-  /** Writes the state as it is now. */
+  /** Writes the state as it is now, after all that it tells of is on the disk. */
   save(): void {
-    const { clock, log, state } = this.#options;
-    const nowUs = clock.nowUs();
+    const { clock, log, state, store } = this.#options;
     const bucketsFromUs = { ...this.#shown.bucketsFromUs };
-    this.#marks.push({ atUs: nowUs, position: log.end() });
-    // A line is written after the end of its bucket: those at or after `bucketsFromUs` come after the last mark before it.
+    this.#mark();
     const earliestUs = Math.min(...Object.values(bucketsFromUs));
-    const first = this.#marks.findLastIndex(({ atUs }) => atUs <= earliestUs);
+    const first = this.#marks.findLastIndex(({ endUs }) => endUs <= earliestUs);
     this.#marks = this.#marks.slice(Math.max(0, first));
+    log.sync();
     state.write({
+      store: store.info.location,
+      startUs: this.#startUs,
+      writtenMs: this.#writtenMs,
       read: this.#marks[0]?.position ?? null,
       nextUs: { ...this.#nextUs },
       bucketsFromUs,
       minutes: this.#shown.minutes.map((minuteUs) => ({ minuteUs, sums: this.#shown.sums(minuteUs) })),
     });
-    this.#savedUs = nowUs;
+    this.#savedUs = clock.nowUs();
   }
 
-  async #recover({ read, nextUs, bucketsFromUs, minutes }: CountsState): Promise<void> {
-    const { log } = this.#options;
+  async #recover(state: CountsState): Promise<void> {
+    const { log, store, warn } = this.#options;
+    const { read, nextUs, bucketsFromUs, minutes, startUs, writtenMs } = state;
+    if (state.store !== "" && state.store !== store.info.location) {
+      warn(
+        `this log was of ${state.store}, and goes on with ${store.info.location}; want a --log-dir for each, should they differ`,
+      );
+    }
+    this.#startUs = startUs;
+    this.#writtenMs = writtenMs;
     Object.assign(this.#nextUs, nextUs);
     for (const period of PERIOD_NAMES) this.#shown.forgetBuckets(period, bucketsFromUs[period]);
     for (const { minuteUs, sums } of minutes) this.#shown.restore(minuteUs, sums);
-    this.#marks.push({ atUs: 0, position: read });
-    for await (const line of log.linesFrom(read)) {
-      const written = bucketOf(line);
-      if (!written) continue;
-      const { period, bucketUs, events } = written;
-      if (bucketUs >= bucketsFromUs[period]) this.#shown.note(period, bucketUs, events);
+    this.#marks.push({ endUs: 0, position: read });
+    for await (const text of log.linesFrom(read)) {
+      const line = parseCountsLine(text);
+      if (!line) continue;
+      this.#endUs = Math.max(this.#endUs, line.bucketUs + 1);
+      this.#writtenMs = Math.max(this.#writtenMs, line.writtenMs);
+      if (line.bucketUs >= bucketsFromUs[line.period]) this.#shown.note(line.period, line.bucketUs, line.events);
     }
   }
 
-  async #writeNew(name: PeriodName, nowUs: number): Promise<void> {
+  /** Before `untilUs`. */
+  async #writeNew(name: PeriodName, untilUs: number, nowUs: number): Promise<void> {
     const { store, signal } = this.#options;
     const period = PERIODS[name];
-    const toUs = bucketStartUs(nowUs - SETTLE_US, period.us);
-    const nextUs = this.#skipExpired(name, nowUs);
+    const toUs = Math.min(untilUs, bucketStartUs(nowUs - SETTLE_US, period.us));
+    this.#skipExpired(name, nowUs);
+    const nextUs = this.#nextUs[name];
     const revisitUs = bucketStartUs(nowUs - REVISIT_US, period.us);
-    // After an absence from before it, for what came meanwhile into minutes that were written already.
-    const startUs = nextUs < revisitUs ? this.#shown.bucketsFromUs[name] : revisitUs;
-    const fromUs = Math.max(this.#startUs, startUs);
+    // After an absence, its minute from the beginning.
+    const startUs = nextUs < revisitUs ? bucketStartUs(nextUs, MINUTE_US) : revisitUs;
+    const fromUs = Math.max(this.#shown.bucketsFromUs[name], startUs);
     if (fromUs >= toUs) return;
-    this.#follow(fromUs, toUs, nowUs);
-    const { buckets } = readCounts(store, { period, fromUs, toUs, nowUs, source: "counts", signal });
-    for await (const portion of buckets) {
-      for (const minute of byMinute(portion)) this.#writeMinute(name, minute);
+    const expired: number[] = [];
+    for await (const { minuteUs, buckets } of readMinutes(store, { period, fromUs, toUs, nowUs, signal }).minutes) {
       if (signal.aborted) return;
-      // Portions are of whole minutes.
-      const doneUs = Math.min(toUs, bucketStartUs(portion.at(-1)?.bucketUs ?? fromUs, MINUTE_US) + MINUTE_US);
+      if (buckets) this.#writeMinute(name, minuteUs, buckets);
+      else {
+        expired.push(minuteUs);
+        this.#shown.giveUp(name, minuteUs);
+      }
+      const doneUs = Math.min(toUs, minuteUs + MINUTE_US);
       this.#nextUs[name] = Math.max(this.#nextUs[name], doneUs);
       this.#shown.forgetBuckets(name, Math.min(doneUs, nowUs - BUCKETS_KNOWN_US));
       this.#saveNowAndThen();
     }
+    this.#warnOfExpired(name, expired);
     if (!signal.aborted) this.#nextUs[name] = Math.max(this.#nextUs[name], toUs);
   }
 
   /** Where a period's counts have expired before they were written, it goes on with those that have not. */
-  #skipExpired(name: PeriodName, nowUs: number): number {
+  #skipExpired(name: PeriodName, nowUs: number): void {
     const keptSeconds = this.#options.store.info.retention[name];
-    // Two minutes of grace: they expire while they are being read.
-    const livingUs = keptSeconds === null ? 0 : nowUs - keptSeconds * 1_000_000 + 2 * MINUTE_US;
-    if (this.#nextUs[name] < livingUs) this.#skipTo(name, livingUs);
-    return this.#nextUs[name];
-  }
-
-  #skipTo(name: PeriodName, us: number): void {
-    const toUs = bucketStartUs(us, MINUTE_US);
+    if (keptSeconds === null) return;
     const fromUs = this.#nextUs[name];
-    if (toUs <= fromUs) return;
+    // With some grace: they may expire while they are being read.
+    const toUs = bucketStartUs(nowUs - keptSeconds * SECOND_US, MINUTE_US) + 3 * MINUTE_US;
+    if (fromUs >= toUs) return;
     const range = `from ${formatTimestamp(fromUs)} to ${formatTimestamp(toUs)}`;
     this.#options.warn(`the ${name} counts ${range} have expired before they were written; going on after them`);
     this.#nextUs[name] = toUs;
     this.#shown.forgetBuckets(name, toUs);
   }
 
-  #follow(fromUs: number, toUs: number, nowUs: number): void {
-    const startUs = Math.max(fromUs, nowUs - FOLLOWED_MAX_US);
-    for (let minuteUs = bucketStartUs(startUs, MINUTE_US); minuteUs < toUs; minuteUs += MINUTE_US) {
-      this.#shown.follow(minuteUs);
+  #warnOfExpired(name: PeriodName, minutes: readonly number[]): void {
+    const [firstUs, lastUs] = [minutes[0], minutes.at(-1)];
+    if (firstUs === undefined || lastUs === undefined) return;
+    const range = `${minutes.length} minutes from ${formatTimestamp(firstUs)} to ${formatTimestamp(lastUs)}`;
+    const which = minutes.length === 1 ? `minute ${formatTimestamp(firstUs)}` : range;
+    this.#options.warn(
+      `the ${name} counts of ${which} have expired, or are missing ('reto3 verify' tells); going on without what the log does not have of them`,
+    );
+  }
+
+  /** All minutes that were not written yet, and, as the clock may have been set back, those that flushes may still be on their way to. */
+  #follow(nowUs: number): void {
+    const fromUs = Math.min(...Object.values(this.#nextUs), nowUs - BUCKETS_KNOWN_US);
+    const startUs = bucketStartUs(Math.max(this.#startUs, fromUs, nowUs - FOLLOWED_MAX_US), MINUTE_US);
+    for (let minuteUs = startUs; minuteUs <= nowUs + MINUTE_US; minuteUs += MINUTE_US) this.#shown.follow(minuteUs);
+  }
+
+  #forgetOld(nowUs: number): void {
+    for (const name of PERIOD_NAMES) {
+      this.#shown.forgetBuckets(name, Math.min(this.#nextUs[name], nowUs - BUCKETS_KNOWN_US));
+    }
+    for (const minuteUs of this.#shown.minutes) {
+      if (minuteUs < nowUs - FOLLOWED_MAX_US) this.#shown.forget(minuteUs);
     }
   }
 
@@ -181,106 +219,88 @@ export class CountsLog {
   async #check(nowUs: number): Promise<void> {
     const { store, signal } = this.#options;
     const lookedAtUs = Math.min(...Object.values(this.#nextUs), nowUs - REVISIT_US);
-    const minutes = this.#shown.minutes.filter((minuteUs) => minuteUs + MINUTE_US <= lookedAtUs);
+    const known = this.#shown.minutes.filter((minuteUs) => this.#shown.sums(minuteUs)["1m"] !== null);
+    const minutes = known.filter((minuteUs) => minuteUs + MINUTE_US <= lookedAtUs);
     const [firstUs, lastUs] = [minutes[0], minutes.at(-1)];
     if (firstUs === undefined || lastUs === undefined) return;
-    const question = { fromUs: firstUs, toUs: lastUs + MINUTE_US, nowUs, source: "counts" as const, signal };
-    const reading = readCounts(store, { ...question, period: PERIODS["1m"] });
-    const totals = new Map<number, number>();
-    for await (const portion of reading.buckets)
-      for (const { bucketUs, events } of portion) totals.set(bucketUs, events);
+    const question = { period: PERIODS["1m"], fromUs: firstUs, toUs: lastUs + MINUTE_US, nowUs, signal };
+    const reading = readMinutes(store, question);
+    const totals = new Map<number, number | null>(minutes.map((minuteUs) => [minuteUs, 0]));
+    for await (const { minuteUs, buckets } of reading.minutes) {
+      if (totals.has(minuteUs)) totals.set(minuteUs, buckets && eventsIn(buckets));
+    }
     if (signal.aborted) return;
-    const { finalUs } = reading.summary();
-    for (const minuteUs of minutes) {
-      const total = totals.get(minuteUs) ?? 0;
+    const finalUs = reading.finalUs();
+    const knownFromUs = Math.min(...Object.values(this.#shown.bucketsFromUs));
+    const expired: Record<PeriodName, number[]> = { "10ms": [], "1s": [], "1m": [] };
+    for (const [minuteUs, total] of totals) {
+      if (total === null) {
+        for (const name of PERIOD_NAMES) this.#shown.giveUp(name, minuteUs);
+        expired["1m"].push(minuteUs);
+        continue;
+      }
       const sums = this.#shown.sums(minuteUs);
-      const changed = PERIOD_NAMES.filter((name) => sums[name] !== total);
-      for (const name of changed) await this.#writeAgain(name, minuteUs, nowUs);
-      // One whose buckets are known is still read after an absence.
-      const isOld = minuteUs < Math.min(...Object.values(this.#shown.bucketsFromUs));
+      const changed = PERIOD_NAMES.filter((name) => sums[name] !== null && sums[name] !== total);
+      for (const name of changed) if (!(await this.#writeAgain(name, minuteUs, nowUs))) expired[name].push(minuteUs);
       const isFinal = minuteUs + MINUTE_US <= finalUs && changed.length === 0;
-      if (isOld && (isFinal || minuteUs < nowUs - FOLLOWED_MAX_US)) this.#shown.forget(minuteUs);
+      if (isFinal && minuteUs < knownFromUs) this.#shown.forget(minuteUs);
     }
-    for (const name of PERIOD_NAMES) {
-      this.#shown.forgetBuckets(name, Math.min(this.#nextUs[name], nowUs - BUCKETS_KNOWN_US));
-    }
+    for (const name of PERIOD_NAMES) this.#warnOfExpired(name, expired[name]);
   }
 
-  async #writeAgain(name: PeriodName, minuteUs: number, nowUs: number): Promise<void> {
+  /** False where its rows have expired. */
+  async #writeAgain(name: PeriodName, minuteUs: number, nowUs: number): Promise<boolean> {
     const question = { period: PERIODS[name], fromUs: minuteUs, toUs: minuteUs + MINUTE_US, nowUs };
-    const { buckets } = readCounts(this.#options.store, { ...question, source: "counts" });
-    const found: Bucket[] = [];
-    for await (const portion of buckets) found.push(...portion);
-    this.#writeMinute(name, found);
+    let found: Bucket[] = [];
+    for await (const { buckets } of readMinutes(this.#options.store, question).minutes) {
+      if (!buckets) {
+        this.#shown.giveUp(name, minuteUs);
+        return false;
+      }
+      found = buckets;
+    }
+    this.#writeMinute(name, minuteUs, found);
     const there = new Set(found.map(({ bucketUs }) => bucketUs));
     for (const [bucketUs, events] of this.#shown.buckets(name, minuteUs) ?? []) {
       if (events > 0 && !there.has(bucketUs)) this.#write(name, { bucketUs, events: 0, lag: null });
     }
+    return true;
   }
 
   /** Of one minute's buckets, those that were not written or have changed. */
-  #writeMinute(name: PeriodName, buckets: readonly Bucket[]): void {
-    const [first] = buckets;
-    if (!first) return;
-    const minuteUs = bucketStartUs(first.bucketUs, MINUTE_US);
+  #writeMinute(name: PeriodName, minuteUs: number, buckets: readonly Bucket[]): void {
     let known = this.#shown.buckets(name, minuteUs);
     if (!known) {
       // Its sum alone is known. Where that is another one, it is written anew, as a whole.
-      const total = buckets.reduce((sum, { events }) => sum + events, 0);
-      if (total === this.#shown.sums(minuteUs)[name]) return;
+      if (eventsIn(buckets) === this.#shown.sums(minuteUs)[name]) return;
       this.#shown.restart(name, minuteUs);
       known = this.#shown.buckets(name, minuteUs);
     }
     for (const bucket of buckets) if (known?.get(bucket.bucketUs) !== bucket.events) this.#write(name, bucket);
   }
 
-  #write(name: PeriodName, { bucketUs, events, lag }: Bucket): void {
+  #write(name: PeriodName, bucket: Bucket): void {
     const { clock, log, hostName, stats } = this.#options;
-    const head = { timestampUs: bucketUs, id: `${name}-${bucketUs / 1_000}`, hostName, failures: stats.failures };
-    const writtenMs = Math.max(this.#writtenMs, Math.floor(clock.nowUs() / 1_000));
-    this.#writtenMs = writtenMs;
-    const counted = { "reto.granularity": name, "reto.count": events, "reto.written_ms": writtenMs };
-    const lags = lag && {
-      "reto.lag.min_ms": lag.minUs / 1_000,
-      "reto.lag.avg_ms": Math.round(lag.sumUs / events) / 1_000,
-      "reto.lag.max_ms": lag.maxUs / 1_000,
-    };
-    log.append([ndjsonLine("counts", head, { ...counted, ...lags })], clock.nowUs() / 1_000);
-    this.#shown.note(name, bucketUs, events);
+    const nowMs = Math.floor(clock.nowUs() / 1_000);
+    this.#writtenMs = Math.max(this.#writtenMs, nowMs);
+    const monitor = { hostName, failures: stats.failures, writtenMs: this.#writtenMs };
+    log.append([countsLine(name, bucket, monitor)], nowMs);
+    this.#shown.note(name, bucket.bucketUs, bucket.events);
+    this.#endUs = Math.max(this.#endUs, bucket.bucketUs + 1);
+  }
+
+  #mark(): void {
+    if (this.#marks.at(-1)?.endUs === this.#endUs) this.#marks.pop();
+    this.#marks.push({ endUs: this.#endUs, position: this.#options.log.end() });
   }
 
   #saveNowAndThen(): void {
-    if (this.#options.clock.nowUs() - this.#savedUs >= STATE_EVERY_US) this.save();
+    if (Math.abs(this.#options.clock.nowUs() - this.#savedUs) >= STATE_EVERY_US) this.save();
   }
 }
 
-function* byMinute(buckets: readonly Bucket[]): Generator<Bucket[]> {
-  let minute: Bucket[] = [];
-  for (const bucket of buckets) {
-    const [first] = minute;
-    if (first && bucket.bucketUs >= bucketStartUs(first.bucketUs, MINUTE_US) + MINUTE_US) {
-      yield minute;
-      minute = [];
-    }
-    minute.push(bucket);
-  }
-  yield minute;
-}
-
-/** What a line of the log says; undefined for one that a crash cut off. */
-function bucketOf(line: string): { period: PeriodName; bucketUs: number; events: number } | undefined {
-  try {
-    const { "@timestamp": time, reto } = JSON.parse(line) as {
-      "@timestamp": string;
-      reto: { granularity: string; count: number };
-    };
-    const period = periodNamed(reto.granularity);
-    const bucketUs = Date.parse(time) * 1_000;
-    const isWhole = period !== undefined && Number.isSafeInteger(bucketUs) && Number.isSafeInteger(reto.count);
-    return isWhole ? { period: period.name, bucketUs, events: reto.count } : undefined;
-  } catch {
-    return undefined;
-  }
+function eventsIn(buckets: readonly Bucket[]): number {
+  return buckets.reduce((sum, { events }) => sum + events, 0);
 }
 
 /** Where a log begins that is told to begin at `fromUs`: with a whole minute. */

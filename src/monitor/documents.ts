@@ -23,7 +23,7 @@ export const COMMON_FIELDS = {
   "event.kind": "keyword",
   "host.name": "keyword",
   "service.name": "keyword",
-  /** How many samples this monitor could not take or write since it started. */
+  /** How many rounds of this monitor have failed since it started. */
   "reto.monitor.failures": "long",
 } as const satisfies Record<string, FieldType>;
 

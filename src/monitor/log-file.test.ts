@@ -18,9 +18,14 @@ const NOON = Date.UTC(2026, 10, 25, 12);
 
 describe("a log in daily files", () => {
   let folder: string;
-  beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), "reto3-log-"))));
+  const warnings: string[] = [];
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), "reto3-log-"));
+    warnings.length = 0;
+  });
   afterEach(() => rmSync(folder, { recursive: true }));
-  const open = (bytesMax = 1_000_000) => new LogFile({ folder, name: "a", bytesMax, keepMs: 2 * DAY_MS });
+  const open = (bytesMax = 1_000_000) =>
+    new LogFile({ folder, name: "a", bytesMax, keepMs: 2 * DAY_MS, warn: (line) => void warnings.push(line) });
   const text = (file: string) => readFileSync(join(folder, file), "utf8");
   const all = async (log: LogFile, ...from: Parameters<LogFile["linesFrom"]>) => {
     const lines: string[] = [];
@@ -72,7 +77,13 @@ describe("a log in daily files", () => {
   });
 
   test("has no position and no lines before its folder is there", async () => {
-    const log = new LogFile({ folder: join(folder, "not/yet"), name: "a", bytesMax: 1_000, keepMs: DAY_MS });
+    const log = new LogFile({
+      folder: join(folder, "not/yet"),
+      name: "a",
+      bytesMax: 1_000,
+      keepMs: DAY_MS,
+      warn: (line) => void warnings.push(line),
+    });
     expect(log.end()).toBeNull();
     expect(await all(log, null)).toEqual([]);
     log.append(["1\n"], NOON);
@@ -99,6 +110,26 @@ describe("a log in daily files", () => {
       ["a-2026-11-21.ndjson", 2.1],
       ["a-2026-11-21.1.ndjson", 2.1],
     ]);
+  });
+
+  test("goes on in its newest file where the clock was set back, also after a new start: later lines come later", async () => {
+    const yesterday = NOON - DAY_MS;
+    const log = open(4);
+    log.append(["one\n"], NOON);
+    const position = log.end();
+    log.append(["two\n"], yesterday);
+    log.close();
+    open(4).append(["six\n"], yesterday);
+    expect(log.files()).toEqual(["a-2026-11-25.ndjson", "a-2026-11-25.1.ndjson", "a-2026-11-25.2.ndjson"]);
+    expect(await all(log, position)).toEqual(["two", "six"]);
+  });
+
+  test("an old file that cannot be removed is told of, and is in nobody's way", () => {
+    mkdirSync(join(folder, "a-2026-11-20.ndjson"));
+    utimesSync(join(folder, "a-2026-11-20.ndjson"), 1, 1);
+    open().append(["1\n"], NOON);
+    expect(text("a-2026-11-25.ndjson")).toBe("1\n");
+    expect(warnings).toEqual([expect.stringMatching(/^cannot remove the old log .*a-2026-11-20.ndjson/)]);
   });
 
   test("says what is wrong where it cannot be written, and goes on when it can", () => {

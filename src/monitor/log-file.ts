@@ -1,12 +1,15 @@
 // A log of NDJSON lines in daily files: NAME-2026-11-25.ndjson, and NAME-2026-11-25.1.ndjson when that one is full.
 // Made for a reader that follows files by their inode (Logstash's file input): lines are appended, each with one write; nothing
 // is renamed or truncated; a file goes only when it has not been written to for so long that its reader has forgotten it.
+// The newest file is the one that is written to, also when the clock was set back: what is written later comes later.
 
 import {
   closeSync,
   createReadStream,
   existsSync,
+  fdatasyncSync,
   fstatSync,
+  fsyncSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -27,6 +30,7 @@ export interface LogFileOptions {
   bytesMax: number;
   /** A file goes when it has not been written to for so long. */
   keepMs: number;
+  warn: (line: string) => void;
 }
 
 /** A place in the log: lines that are written later come after it. */
@@ -37,8 +41,7 @@ export interface LogPosition {
 
 export class LogFile {
   readonly #options: LogFileOptions;
-  #open: { file: string; descriptor: number; bytes: number; isTorn: boolean } | null = null;
-  #sweptDay = "";
+  #open: { file: string; day: string; descriptor: number; bytes: number; isTorn: boolean } | null = null;
 
   constructor(options: LogFileOptions) {
     this.#options = options;
@@ -66,21 +69,9 @@ export class LogFile {
    * after it was not tried. `nowMs` names the day, UTC.
    */
   append(lines: readonly string[], nowMs: number): void {
-    for (const line of lines) {
-      try {
-        this.#appendLine(Buffer.from(line), nowMs);
-      } catch (error) {
-        const { folder, name } = this.#options;
-        throw new Reto3Error(
-          "OUTPUT",
-          `cannot write the log ${join(folder, `${name}-*.ndjson`)}: ${messageOf(error)}`,
-          {
-            hint: hintOf(error),
-            cause: error,
-          },
-        );
-      }
-    }
+    this.#orOutput(() => {
+      for (const line of lines) this.#appendLine(Buffer.from(line), nowMs);
+    });
   }
 
   /** All files of this log, the oldest first. */
@@ -92,9 +83,34 @@ export class LogFile {
       .sort((a, b) => compareFiles(name, a, b));
   }
 
+  /** What was appended survives a power cut. Throws OUTPUT. */
+  sync(): void {
+    this.#orOutput(() => {
+      if (this.#open) fdatasyncSync(this.#open.descriptor);
+    });
+  }
+
+  /** Syncs. */
   close(): void {
-    if (this.#open) closeSync(this.#open.descriptor);
-    this.#open = null;
+    const open = this.#open;
+    if (!open) return;
+    try {
+      this.sync();
+    } finally {
+      this.#open = null;
+      closeSync(open.descriptor);
+    }
+  }
+
+  #orOutput(act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      if (error instanceof Reto3Error) throw error;
+      const { folder, name } = this.#options;
+      const what = `cannot write the log ${join(folder, `${name}-*.ndjson`)}`;
+      throw new Reto3Error("OUTPUT", `${what}: ${messageOf(error)}`, { hint: hintOf(error), cause: error });
+    }
   }
 
   #appendLine(line: Buffer, nowMs: number): void {
@@ -107,30 +123,35 @@ export class LogFile {
     if (written < bytes.length) throw new Error(`${written} of ${bytes.length} bytes were written: the disk is full`);
   }
 
-  #fileFor(day: string) {
+  #fileFor(today: string) {
     const { folder, name, bytesMax } = this.#options;
-    if (this.#open?.file.startsWith(`${name}-${day}.`) && this.#open.bytes < bytesMax) return this.#open;
+    if (this.#open && this.#open.bytes < bytesMax && this.#open.day >= today) return this.#open;
     mkdirSync(folder, { recursive: true });
     this.close();
-    const today = this.files().filter((file) => file.startsWith(`${name}-${day}.`));
-    const last = today.at(-1);
-    const isFull = last !== undefined && statSync(join(folder, last)).size >= bytesMax;
-    const number = last === undefined ? 0 : (dayAndNumber(name, last)?.number ?? 0) + (isFull ? 1 : 0);
-    const file = `${name}-${day}${number === 0 ? "" : `.${number}`}.ndjson`;
+    const last = this.files().at(-1);
+    const latest = last === undefined ? undefined : dayAndNumber(name, last);
+    const goesOn = last !== undefined && latest !== undefined && latest.day >= today;
+    const isFull = goesOn && statSync(join(folder, last)).size >= bytesMax;
+    const { day, number } = goesOn ? latest : { day: today, number: 0 };
+    const file = fileOf(name, day, isFull ? number + 1 : number);
     // Readable for all: Logstash runs as another user.
     const descriptor = openSync(join(folder, file), "a+", 0o644);
     const bytes = fstatSync(descriptor).size;
-    this.#open = { file, descriptor, bytes, isTorn: bytes > 0 && lastByte(descriptor, bytes) !== NEWLINE };
-    if (day !== this.#sweptDay) this.#sweep(Date.now());
-    this.#sweptDay = day;
+    this.#open = { file, day, descriptor, bytes, isTorn: bytes > 0 && lastByte(descriptor, bytes) !== NEWLINE };
+    syncFolder(folder);
+    this.#sweep(Date.now());
     return this.#open;
   }
 
   #sweep(nowMs: number): void {
-    const { folder, keepMs } = this.#options;
+    const { folder, keepMs, warn } = this.#options;
     for (const file of this.files()) {
       const path = join(folder, file);
-      if (file !== this.#open?.file && statSync(path).mtimeMs < nowMs - keepMs) unlinkSync(path);
+      try {
+        if (file !== this.#open?.file && statSync(path).mtimeMs < nowMs - keepMs) unlinkSync(path);
+      } catch (error) {
+        warn(`cannot remove the old log ${path}, trying again with the next file: ${messageOf(error)}`);
+      }
     }
   }
 }
@@ -147,6 +168,20 @@ function dayAndNumber(name: string, file: string): { day: string; number: number
   if (!file.startsWith(`${name}-`)) return undefined;
   const [, day, number = "0"] = /^(\d{4}-\d\d-\d\d)(?:\.(\d{1,6}))?\.ndjson$/.exec(file.slice(name.length + 1)) ?? [];
   return day === undefined ? undefined : { day, number: Number(number) };
+}
+
+function fileOf(name: string, day: string, number: number): string {
+  return `${name}-${day}${number === 0 ? "" : `.${number}`}.ndjson`;
+}
+
+/** That a file was made must survive a power cut, as its lines do. */
+function syncFolder(folder: string): void {
+  const descriptor = openSync(folder, "r");
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 function compareFiles(name: string, a: string, b: string): number {

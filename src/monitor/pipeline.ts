@@ -30,14 +30,19 @@ export class Pipeline {
     this.#fromUs = bucketStartUs(nowUs - SETTLE_US, SECOND_US);
   }
 
-  /** All seconds since the last sample that are over; null where none is. A sample that throws can be taken again. */
-  async sample(nowUs: number): Promise<PipelineSample | null> {
+  /**
+   * Hands `write` all seconds since the last sample that are over; nothing where none is. Where the store or `write` throws, the next
+   * sample has them.
+   */
+  async sample(nowUs: number, write: (sample: PipelineSample) => void): Promise<void> {
     const toUs = bucketStartUs(nowUs - SETTLE_US, SECOND_US);
+    // Ahead of the clock where that was set back: from there on, once it is over.
+    this.#fromUs = Math.min(this.#fromUs, toUs);
     const fromUs = Math.max(this.#fromUs, toUs - SAMPLE_MAX_US);
-    if (fromUs >= toUs) return null;
+    if (fromUs >= toUs) return;
     const lags = await readLags(this.#store, fromUs, toUs);
+    write({ toUs, fields: fieldsOf(lags, (toUs - fromUs) / SECOND_US) });
     this.#fromUs = toUs;
-    return { toUs, fields: fieldsOf(lags, (toUs - fromUs) / SECOND_US) };
   }
 }
 
@@ -59,7 +64,7 @@ function fieldsOf({ events, sumUs, minUs, maxUs, distribution }: Lags, seconds: 
   };
 }
 
-/** What lies in the bins of the clamp: at the limit, or within 2 % of it. */
+/** What lies in the bins of the clamp: at the limit, or within a bin of it. */
 function clampedIn(distribution: Histogram): number {
   const below = distribution.countUpTo(-LAG_CLAMP_US);
   const beforeTop = distribution.countUpTo(LAG_CLAMP_US * 0.97);

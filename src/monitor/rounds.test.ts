@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { expect, spyOn, test } from "bun:test";
 import { runRounds } from "./rounds.ts";
 
 test("a round that fails is counted and told of ever less often; the next ones come, and the end is waited for", async () => {
@@ -43,4 +43,34 @@ test("nothing is done once it is over", async () => {
   const stop = AbortSignal.abort();
   const round = () => expect.unreachable();
   await runRounds({ intervalMs: 1, signal: stop, round, warn: () => {} }, { failures: 0 });
+});
+
+test("a clock that is set back between two rounds holds up nothing", async () => {
+  const stop = new AbortController();
+  let rounds = 0;
+  let backMs = 0;
+  const { now } = Date;
+  using _ = spyOn(Date, "now").mockImplementation(() => now() - backMs);
+  const round = () => {
+    rounds++;
+    if (rounds === 2) setTimeout(() => (backMs = 3_600_000), 2);
+    if (rounds === 5) stop.abort();
+  };
+  await runRounds({ intervalMs: 20, signal: stop.signal, round, warn: () => {} }, { failures: 0 });
+  expect(rounds).toBe(5);
+});
+
+test("an interval of months is waited for, at rest", async () => {
+  using looks = spyOn(Date, "now");
+  const stop = new AbortController();
+  let rounds = 0;
+  const running = runRounds(
+    { intervalMs: 2 ** 33, signal: stop.signal, round: () => void rounds++, warn: () => {} },
+    { failures: 0 },
+  );
+  await Bun.sleep(20);
+  stop.abort();
+  await running;
+  expect(rounds).toBe(0);
+  expect(looks.mock.calls.length).toBeLessThan(10);
 });

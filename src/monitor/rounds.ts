@@ -9,9 +9,12 @@ export interface RoundOptions {
   signal: AbortSignal;
   /** What one round does. */
   round: (nowMs: number) => Promise<void> | void;
-  /** Told of the 1st, 2nd, 4th, 8th ... failure in a row, and `recovered` after them. */
+  /** Told of the 1st, 2nd, 4th, 8th ... failure in a row, and of the first success after them. */
   warn: (line: string) => void;
 }
+
+/** A timer of more is one of none. */
+const TIMER_MAX_MS = 2 ** 31 - 1;
 
 /** What the monitor says of itself, in each of its lines. */
 export interface MonitorStats {
@@ -39,9 +42,12 @@ export async function runRounds({ intervalMs, signal, round, warn }: RoundOption
 /** False when it was aborted. */
 async function sleepUntilNext(intervalMs: number, signal: AbortSignal): Promise<boolean> {
   const untilMs = (Math.floor(Date.now() / intervalMs) + 1) * intervalMs;
-  // A timer may fire a little early, and would then do so again.
-  for (let leftMs = 1; leftMs > 0 && !signal.aborted; leftMs = untilMs - Date.now()) {
-    await sleep(untilMs - Date.now(), signal);
+  let leftMs = untilMs - Date.now();
+  // A timer may fire a little early, and would then do so again. More than an interval is left where the clock was set back.
+  while (leftMs > 0 && leftMs <= intervalMs && !signal.aborted) {
+    // oxlint-disable-next-line no-await-in-loop -- until it is time
+    await sleep(Math.min(leftMs, TIMER_MAX_MS), signal);
+    leftMs = untilMs - Date.now();
   }
   return !signal.aborted;
 }

@@ -4,13 +4,14 @@
 import { bucketStartUs, MINUTE_US, PERIOD_NAMES, type PeriodName } from "../period.ts";
 
 interface ShownPeriod {
-  events: number;
+  /** Null: given up. */
+  events: number | null;
   /** Events by bucket; null where the minute is old. */
   buckets: Map<number, number> | null;
 }
 
-/** One minute of what was written, as its state keeps it: the sums of its three periods. */
-export type ShownSums = Record<PeriodName, number>;
+/** One minute of what was written, as its state keeps it: the sums of its three periods; null for one that was given up. */
+export type ShownSums = Record<PeriodName, number | null>;
 
 export class Shown {
   readonly #minutes = new Map<number, Record<PeriodName, ShownPeriod>>();
@@ -27,8 +28,8 @@ export class Shown {
   }
 
   sums(minuteUs: number): ShownSums {
-    const minute = this.#minutes.get(minuteUs);
-    return { "10ms": minute?.["10ms"].events ?? 0, "1s": minute?.["1s"].events ?? 0, "1m": minute?.["1m"].events ?? 0 };
+    const minute = this.#minute(minuteUs);
+    return { "10ms": minute["10ms"].events, "1s": minute["1s"].events, "1m": minute["1m"].events };
   }
 
   /** The buckets of a minute that were written, with their events; null where they are not known any more. */
@@ -43,8 +44,13 @@ export class Shown {
 
   note(period: PeriodName, bucketUs: number, events: number): void {
     const shown = this.#minute(bucketStartUs(bucketUs, MINUTE_US))[period];
-    shown.events += events - (shown.buckets?.get(bucketUs) ?? 0);
+    shown.events = (shown.events ?? 0) + events - (shown.buckets?.get(bucketUs) ?? 0);
     shown.buckets?.set(bucketUs, events);
+  }
+
+  /** Of a minute whose rows have expired: what was not written of it, nobody can write any more. */
+  giveUp(period: PeriodName, minuteUs: number): void {
+    this.#minute(minuteUs)[period] = { events: null, buckets: null };
   }
 
   /** Before a minute is written anew, as a whole. */
@@ -74,7 +80,7 @@ export class Shown {
   #minute(minuteUs: number): Record<PeriodName, ShownPeriod> {
     let minute = this.#minutes.get(minuteUs);
     if (!minute) {
-      const empty = () => ({ events: 0, buckets: new Map<number, number>() });
+      const empty = (): ShownPeriod => ({ events: 0, buckets: new Map<number, number>() });
       minute = { "10ms": empty(), "1s": empty(), "1m": empty() };
       this.#minutes.set(minuteUs, minute);
     }
