@@ -27,11 +27,11 @@ export const command = defineCommand({
   flags,
   notes: `One line for each bucket that has events, in counts-YYYY-MM-DD.ndjson: its start (@timestamp), reto.granularity (10ms, 1s, 1m),
 reto.count, and LAG. A bucket is written half a second after its end, and again, with the same event.id, when its count
-changed: the last line is right. Their sum is what 'reto3 count' says.
+changed: the line that was written last (reto.written_ms) is right. Their sum is what 'reto3 count' says.
 
-Where it was is in counts.state.json beside the log, and in the log itself: after a restart, a crash or days of absence it goes
-on where it was, and leaves nothing out that has not expired. One such monitor a store and a folder. At 10 ms this is 100 lines a
-second at most, 2.8 GB a day; see --log-keep.
+Where it was is in counts.state.json beside the log, and in the log itself: after a restart, a crash, a power cut or days of
+absence it goes on where it was, and leaves nothing out that has not expired; what has is told of on stderr. One such monitor a
+store and a folder. At 10 ms this is 100 lines a second at most, 2.8 GB a day; see --log-keep.
 
 Examples:
   reto3 monitor counts

@@ -28,7 +28,7 @@ export const command = defineCommand({
   host.disk.*, host.network.*, reto.io.*   bytes since the line before, and a second; of whole disks, and of
                             interfaces to the world
 One for each file system on a disk (system.filesystem.*; used.pct as df has it); network file systems are left out.
-One for each container (container.id, docker.*), of cgroup v2 or v1; the processor's share is of its limit, or of all
+One for each container (container.id, docker.*), of cgroup v2 or v1; the processor's share is of its quota, or of all
 cores; container.name is its first process. Without --host-root, one for the container that this is, if it is limited.
 
 What cannot be read is left out and counted in reto.monitor.failures of the lines after it.

@@ -50,6 +50,7 @@ test.each([
   ["Podman", `libpod-${ID}.scope`, ID],
   ["containerd under Kubernetes", `cri-containerd-${ID}.scope`, ID],
   ["CRI-O", `crio-${ID}.scope`, ID],
+  ["Podman below a unit", `libpod-payload-${ID}`, ID],
   ["Podman's helper", `libpod-conmon-${ID}.scope`, undefined],
   ["a service", "docker.service", undefined],
   ["an id that is too long", `${ID}0`, undefined],

@@ -43,10 +43,12 @@ export function usageV1(read: ReadCgroupFile): CgroupUsage {
 
 /**
  * The container whose group has this folder's name: `docker-ID.scope`, `libpod-ID.scope`, `cri-containerd-ID.scope` ..., or the id
- * alone, 64 hexadecimal digits. Not those of its helpers (`libpod-conmon-ID.scope`).
+ * alone, 64 hexadecimal digits; `libpod-payload-ID` below a unit of systemd. Not those of its helpers (`libpod-conmon-ID.scope`).
  */
 export function containerIdOf(folder: string): string | undefined {
-  return /^(?:(?:docker|libpod|cri-containerd|crio|nerdctl)-)?([0-9a-f]{64})(?:\.scope)?$/.exec(folder)?.[1];
+  return /^(?:(?:docker|libpod|libpod-payload|cri-containerd|crio|nerdctl)-)?([0-9a-f]{64})(?:\.scope)?$/.exec(
+    folder,
+  )?.[1];
 }
 
 /** The container that a process is in, by its /proc/PID/cgroup; the outermost where they lie in one another. */

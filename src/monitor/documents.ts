@@ -66,7 +66,7 @@ export const HOST_FIELDS = {
   "container.id": "keyword",
   /** The name of its first process: what the container is called, only its engine knows. */
   "container.name": "keyword",
-  /** Of its own limit, or of all cores of the host where it has none. */
+  /** Of its own quota, or of all cores of the host where it has none. */
   "docker.cpu.total.norm.pct": "double",
   /** Without the pages that can be had back at once, as `docker stats` shows it. */
   "docker.memory.usage.total": "long",

@@ -4,13 +4,16 @@
 import { join } from "node:path";
 import { containerIdIn, containerIdOf, parseCgroupPaths, usageV1, usageV2, type ReadCgroupFile } from "./cgroup.ts";
 import type { Fields } from "./documents.ts";
-import { folderNames, readText } from "./host-files.ts";
+import { folderNames, readText, readTextOfProcess } from "./host-files.ts";
 
 /** As engines show them. */
 const SHORT_ID_CHARS = 12;
 
 /** user.slice/user-1000.slice/user@1000.service/user.slice/libpod-ID.scope is at five. */
 const DEPTH_MAX = 6;
+
+/** A container whose first process was not found is looked for again after so long. */
+const SEEK_AGAIN_MS = 60_000;
 
 export interface ContainerSample {
   shortId: string;
@@ -35,6 +38,8 @@ export class ContainerSampler {
   #before = new Map<string, { cpuUs: number; atMs: number }>();
   /** The first process of each container that has one, by id. */
   #firstPids = new Map<string, string>();
+  /** When it was looked for in vain, by id. */
+  #soughtMs = new Map<string, number>();
 
   /** `root`: where /proc and /sys of the host are. */
   constructor(root: string) {
@@ -48,7 +53,7 @@ export class ContainerSampler {
     const groups = isV2 ? groupsV2(cgroups) : groupsV1(cgroups);
     const own = this.#root === "/" ? ownGroup(cgroups, isV2) : undefined;
     if (own && !groups.some(({ id }) => id === own.id)) groups.push(own);
-    this.#findFirstPids(groups);
+    this.#findFirstPids(groups, nowMs);
     const samples: ContainerSample[] = [];
     const now = new Map<string, { cpuUs: number; atMs: number }>();
     for (const group of groups) {
@@ -79,31 +84,42 @@ export class ContainerSampler {
   #nameOf({ id, isOwn }: Group): string | undefined {
     const pid = isOwn ? "self" : this.#firstPids.get(id);
     // Read each time: a container begins as the program that starts it.
-    return pid === undefined ? undefined : readText(join(this.#root, "proc", pid, "comm"))?.trim();
+    return pid === undefined ? undefined : readTextOfProcess(join(this.#root, "proc", pid, "comm"))?.trim();
   }
 
   /**
-   * Looks through all processes, but only when a container is new or its first process has ended. The group's own list of
-   * processes (cgroup.procs) would not do: where the reader is in a container, it is all zeros.
+   * Looks through all processes, but only when a container is new, its first process has ended, or it was not found a while ago. The
+   * group's own list of processes (cgroup.procs) would not do: where the reader is in a container, it is zeros, but for its own group.
    */
-  #findFirstPids(groups: readonly Group[]): void {
+  #findFirstPids(groups: readonly Group[], nowMs: number): void {
     const proc = join(this.#root, "proc");
-    const known = this.#firstPids;
+    const [known, sought] = [this.#firstPids, this.#soughtMs];
     this.#firstPids = new Map();
+    this.#soughtMs = new Map();
     const missing = new Set<string>();
-    for (const { id, isOwn } of groups) {
+    for (const { id, isOwn, read } of groups) {
+      if (isOwn) continue;
       const pid = known.get(id);
-      const isThere = pid !== undefined && containerIdIn(readText(join(proc, pid, "cgroup")) ?? "") === id;
-      if (isThere) this.#firstPids.set(id, pid);
-      else if (!isOwn) missing.add(id);
+      const atMs = sought.get(id);
+      const isOurs = read("memory", "cgroup.procs")?.split("\n").includes(String(process.pid));
+      if (isOurs) this.#firstPids.set(id, "self");
+      else if (pid !== undefined && containerOf(join(proc, pid)) === id) this.#firstPids.set(id, pid);
+      else if (pid === undefined && atMs !== undefined && nowMs < atMs + SEEK_AGAIN_MS) this.#soughtMs.set(id, atMs);
+      else missing.add(id);
     }
     if (missing.size === 0) return;
     const pids = folderNames(proc).filter((name) => /^\d+$/.test(name));
     for (const pid of pids.sort((a, b) => Number(a) - Number(b))) {
-      const id = containerIdIn(readText(join(proc, pid, "cgroup")) ?? "");
+      const id = containerOf(join(proc, pid));
       if (id !== undefined && missing.delete(id)) this.#firstPids.set(id, pid);
     }
+    for (const id of missing) this.#soughtMs.set(id, nowMs);
   }
+}
+
+/** The container of a process, by its folder in /proc. */
+function containerOf(process: string): string | undefined {
+  return containerIdIn(readTextOfProcess(join(process, "cgroup")) ?? "");
 }
 
 function groupsV2(cgroups: string): Group[] {

@@ -7,6 +7,16 @@ export function readText(path: string): string | undefined {
   return unlessGone(() => readFileSync(path, "utf8"));
 }
 
+/** The same of a process, which may also be none of this user's business (hidepid, SELinux): undefined then. */
+export function readTextOfProcess(path: string): string | undefined {
+  try {
+    return readText(path);
+  } catch (error) {
+    if (codeOf(error) === "EACCES" || codeOf(error) === "EPERM") return undefined;
+    throw error;
+  }
+}
+
 /** The names of the folders in a folder, or of links to some; none where it is missing. */
 export function folderNames(path: string): string[] {
   const entries = unlessGone(() => readdirSync(path, { withFileTypes: true })) ?? [];

@@ -27,7 +27,8 @@ describe("real file systems", () => {
     writeFileSync(join(inMemory.path, "file"), "");
     symlinkSync(join(inMemory.path, "file"), join(folder.path, "file"));
     symlinkSync(inMemory.path, join(folder.path, "other"));
-    const mounts = ["/", "/file", "/bound", "/other", "/missing"].map(mount);
+    mkdirSync(join(inMemory.path, "hidden"));
+    const mounts = ["/", "/file", "/bound", "/other/hidden", "/other", "/missing"].map(mount);
     const { found, hidden, problems } = await new FilesystemSampler(folder.path).sample(mounts);
     expect(found.map(({ mountPoint }) => mountPoint)).toEqual(["/", "/other"]);
     expect([...hidden.keys()]).toEqual(["/missing"]);
@@ -38,6 +39,7 @@ describe("real file systems", () => {
 const space = (of: Partial<Space>): Space => ({
   deviceNumber: 1,
   isFolder: true,
+  isMount: true,
   blockBytes: 4_096,
   blocks: 1_000,
   free: 300,

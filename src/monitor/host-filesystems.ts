@@ -1,7 +1,8 @@
-// How full the disks are: asks each mounted file system, with a deadline, and goes on without those that do not answer.
+// How full the disks are: asks each mounted file system, with a deadline, and goes on without those that do not answer (each holds
+// a thread of the runtime's pool, which has as many as the machine has cores: when all are held, none is asked).
 
 import { stat, statfs } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { settlesWithin } from "../deadline.ts";
 import { messageOf } from "../errors.ts";
 import type { Fields } from "./documents.ts";
@@ -16,6 +17,8 @@ export interface Space {
   /** Tells whether two mount points show the same file system. */
   deviceNumber: number;
   isFolder: boolean;
+  /** False for a folder of the file system around it: what is mounted there is not visible from here. */
+  isMount: boolean;
   blockBytes: number;
   blocks: number;
   free: number;
@@ -34,7 +37,7 @@ export interface Filesystems {
 
 export class FilesystemSampler {
   readonly #root: string;
-  readonly #ask: (path: string) => Promise<Space>;
+  readonly #ask: (path: string, isRoot: boolean) => Promise<Space>;
   readonly #answerMaxMs: number;
   /** Mount points that have not answered yet. Each holds a thread, so none is asked twice. */
   readonly #silent = new Set<string>();
@@ -52,8 +55,8 @@ export class FilesystemSampler {
     const seen = new Set<number>();
     for (const [index, mount] of mounts.entries()) {
       const space = spaces[index];
-      // Bound to a file, as Docker does with /etc/hosts; or what is mounted there is not visible from here, only the folder below it.
-      if (!space?.isFolder || space.blocks === 0 || seen.has(space.deviceNumber)) continue;
+      // A file: bound there, as Docker does with /etc/hosts.
+      if (!space?.isFolder || !space.isMount || space.blocks === 0 || seen.has(space.deviceNumber)) continue;
       seen.add(space.deviceNumber);
       result.found.push({ mountPoint: mount.mountPoint, fields: fieldsOf(mount, space) });
     }
@@ -65,7 +68,9 @@ export class FilesystemSampler {
     try {
       if (this.#silent.has(mountPoint)) throw new Error("still no answer");
       this.#silent.add(mountPoint);
-      const asked = this.#ask(join(this.#root, mountPoint)).finally(() => this.#silent.delete(mountPoint));
+      const asked = this.#ask(join(this.#root, mountPoint), mountPoint === "/").finally(() =>
+        this.#silent.delete(mountPoint),
+      );
       const answered = asked.then((answer) => (space = answer));
       if (!(await settlesWithin(answered, this.#answerMaxMs))) throw new Error(`no answer in ${this.#answerMaxMs} ms`);
     } catch (error) {
@@ -78,12 +83,13 @@ export class FilesystemSampler {
 
 const HIDDEN = new Set<unknown>(["ENOENT", "ENOTDIR", "EACCES", "EPERM"]);
 
-async function askSpace(path: string): Promise<Space> {
-  const place = await stat(path);
+async function askSpace(path: string, isRoot: boolean): Promise<Space> {
+  const [place, around] = await Promise.all([stat(path), stat(dirname(path))]);
   const { bsize, blocks, bfree, bavail } = await statfs(path);
   return {
     deviceNumber: place.dev,
     isFolder: place.isDirectory(),
+    isMount: isRoot || place.dev !== around.dev,
     blockBytes: bsize,
     blocks,
     free: bfree,

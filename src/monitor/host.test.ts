@@ -1,10 +1,11 @@
 // A host made of files, as a container has it mounted; and the one that the tests run on, compared with free, df and top.
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { Reto3Error } from "../errors.ts";
+import { ContainerSampler } from "./host-containers.ts";
 import { HostSampler, type HostSample, type HostSamples } from "./host.ts";
 
 const LIMITED = "a1".repeat(32);
@@ -268,6 +269,42 @@ describe("of containers", () => {
     expect(await name()).toBe("cassandra");
     rmSync(join(root, "proc/99"), { recursive: true });
     expect(await name()).toBe("helper");
+  });
+});
+
+describe("of containers that one cannot see into", () => {
+  test("what nobody may know of a process leaves out a name, and keeps nothing else away", async () => {
+    put(CONTAINERS_V2);
+    const file = join(root, "proc/99/cgroup");
+    rmSync(file);
+    // Not even root may read it: it can only be written.
+    symlinkSync("/proc/sys/vm/drop_caches", file);
+    const { samples, problems } = await sampler().sample();
+    expect(problems).toEqual([]);
+    expect(containersIn(samples).limited).toHaveProperty(["docker.memory.usage.pct"]);
+  });
+
+  test("the one that this process is in has its name, though its processes tell nothing of it", async () => {
+    put(CONTAINERS_V2);
+    for (const pid of ["99", "1000"]) rmSync(join(root, "proc", pid), { recursive: true });
+    put({
+      [`sys/fs/cgroup/system.slice/docker-${LIMITED}.scope/cgroup.procs`]: `0\n${process.pid}\n`,
+      "proc/self/comm": "reto3\n",
+    });
+    expect(containersIn((await sampler().sample()).samples).limited?.["container.name"]).toBe("reto3");
+  });
+
+  test("one whose first process is not found is looked for again after a while, not each time", () => {
+    put(CONTAINERS_V2);
+    for (const pid of ["99", "1000"]) rmSync(join(root, "proc", pid), { recursive: true, force: true });
+    const containers = new ContainerSampler(root);
+    const nameAt = (ms: number) =>
+      containers.sample({ cores: 2, memoryBytes: 2 ** 33 }, ms).find(({ fields }) => fields["container.id"] === LIMITED)
+        ?.fields["container.name"];
+    expect(nameAt(0)).toBeUndefined();
+    put(CONTAINERS_V2);
+    expect(nameAt(59_000)).toBeUndefined();
+    expect(nameAt(60_000)).toBe("cassandra");
   });
 });
 

@@ -99,7 +99,7 @@ export class HostSampler {
   }
 
   #disks(): Map<string, proc.Flow> {
-    const flows = proc.parseDiskstats(this.#text("proc/diskstats"));
+    const flows = proc.withoutCountedPaths(proc.parseDiskstats(this.#text("proc/diskstats")));
     return chosen(flows, this.#real("sys/block"), proc.isWholeDisk);
   }
 

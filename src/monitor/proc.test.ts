@@ -3,6 +3,7 @@ import {
   flowBetween,
   isOutwardInterface,
   isWholeDisk,
+  withoutCountedPaths,
   parseCpuTimes,
   parseDiskstats,
   parseLoad,
@@ -67,6 +68,21 @@ test("network counters are the first number of either half, also where no space 
   ]);
 });
 
+test("an NVMe disk is counted by itself where it counts, and by its paths where they alone do", () => {
+  const names = (heads: number) => {
+    const flows = new Map([
+      ["nvme0n1", { inBytes: heads, outBytes: 0 }],
+      ["nvme0c0n1", { inBytes: 7, outBytes: 1 }],
+      ["nvme0c1n1", { inBytes: 3, outBytes: 1 }],
+      ["nvme1c0n2", { inBytes: 1, outBytes: 1 }],
+      ["sda", { inBytes: 1, outBytes: 1 }],
+    ]);
+    return [...withoutCountedPaths(flows).keys()];
+  };
+  expect(names(10)).toEqual(["nvme0n1", "nvme1c0n2", "sda"]);
+  expect(names(0)).toEqual(["nvme0n1", "nvme0c0n1", "nvme0c1n1", "nvme1c0n2", "sda"]);
+});
+
 test.each([
   ["sda", true],
   ["sda1", false],
@@ -84,6 +100,7 @@ test.each([
   ["dm-3", false],
   ["md0", false],
   ["sr0", false],
+  ["nvme0c1n1", true],
 ])("by its name, %s is a whole disk: %p", (name, expected) => {
   expect(isWholeDisk(name)).toBe(expected);
 });

@@ -81,6 +81,18 @@ export function isWholeDisk(name: string): boolean {
   return !/^((sd|vd|hd|xvd)[a-z]+\d+|(nvme\d+n|mmcblk|nbd)\d+p\d+)$/.test(name);
 }
 
+/**
+ * An NVMe disk with several paths is there as itself (nvme0n1) and as each path (nvme0c0n1); newer kernels count in both, older ones
+ * in the paths alone.
+ */
+export function withoutCountedPaths(flows: ReadonlyMap<string, Flow>): Map<string, Flow> {
+  const isCounted = (name: string) => {
+    const flow = flows.get(name.replace(/^(nvme\d+)c\d+(n\d+)$/, "$1$2"));
+    return flow !== undefined && flow.inBytes + flow.outBytes > 0;
+  };
+  return new Map([...flows].filter(([name]) => !/^nvme\d+c\d+n\d+$/.test(name) || !isCounted(name)));
+}
+
 /** An interface to the world, by its name: not to itself, nor between this machine and its containers. */
 export function isOutwardInterface(name: string): boolean {
   return !/^(lo$|veth|docker|br-|virbr|cni|flannel|cali|cilium|lxc|podman|dummy|ifb)/.test(name);
