@@ -42,7 +42,7 @@ export interface StateFile {
 
 const VERSION = 1;
 
-/** What the states of 0.4.0's first days do not have. */
+/** Not in the states of 0.4.0. */
 const ADDED_LATER = { store: "", startUs: 0, writtenMs: 0 };
 
 export function stateFile(path: string): StateFile {
