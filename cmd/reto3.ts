@@ -98,7 +98,8 @@ function subcommandsOf(name: string): string {
 
 watchOutput();
 // Servers of ours are met as they are named, never through a proxy; Docker hands its proxy to every container.
-for (const name of ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"]) delete process.env[name];
+for (const name of ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"])
+  delete process.env[name];
 if (process.pid === 1) endOnSignals();
 process.exitCode = await main(process.argv.slice(2));
 // All is done, said and closed. A connection that the Cassandra driver leaves behind when a node has come back in the

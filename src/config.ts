@@ -84,7 +84,7 @@ export const LOG_FILE_BYTES_MAX = 256_000_000;
 
 /**
  * A file of a monitor's log goes when nothing was written to it for so long: later than Logstash forgets it (sincedb_clean_after,
- * a day, in ops/logstash), or the next file to get its inode would be taken for it.
+ * 47 hours, in ops/logstash), or the next file to get its inode would be taken for it.
  */
 export const LOG_KEEP_MS = 2 * 86_400_000;
-export const LOG_KEEP_MIN_MS = 30 * 3_600_000;
+export const LOG_KEEP_MIN_MS = 2 * 86_400_000;

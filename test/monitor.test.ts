@@ -91,7 +91,7 @@ describe("a monitor", () => {
     ["pipeline", "--interval", "10ms", "at least 1s"],
     ["counts", "--interval", "soon", "a duration"],
     ["counts", "--from", "yesterday", "YYYY-MM-DD"],
-    ["counts", "--log-keep", "1h", "at least 30h"],
+    ["counts", "--log-keep", "1h", "at least 2d"],
     ["counts", "--log-file-max", "none", "a size"],
   ])("%s refuses %s %s, and says what it wants: %s", async (name, flag, value, wanted) => {
     const { code, stderr } = await reto3(["monitor", name, flag, value]);

@@ -77,9 +77,9 @@ const CASES: Record<string, { quiet: string[]; firing: string[]; minutes?: numbe
   },
   Reto3SealsLost: { quiet: ["reto3_seals_lost_total 1x60"], firing: ["reto3_seals_lost_total 0x30 1x30"] },
   Reto3UnsealedClaims: {
-    quiet: ["reto3_unsealed_claims 2x2900 0x900"],
-    firing: ["reto3_unsealed_claims 2x3800"],
-    minutes: 310,
+    quiet: ["reto3_unsealed_claim_age_seconds 14400x60"],
+    firing: ["reto3_unsealed_claim_age_seconds 18000+5x60"],
+    minutes: 8,
   },
   Reto3UndecidedPartitions: {
     quiet: ["reto3_undecided_partitions 0x60"],

@@ -31,6 +31,7 @@ export interface UpkeepNumbers {
   settledPartitions: number;
   readonly undecided: { readonly size: number };
   unsealedClaims: number;
+  readonly unsealedSinceUs: number | null;
   failures: number;
 }
 
@@ -154,6 +155,11 @@ function storeMetrics({ store, gauges, upkeep, clockOffsetUs }: MetricsSource): 
       "reto3_unsealed_claims",
       "Claims that are not sealed, of minutes that have been over for a minute; of all writers",
       upkeep.unsealedClaims,
+    ),
+    gauge(
+      "reto3_unsealed_claim_age_seconds",
+      "Since the earliest minute of these began; absent where there are none, and until they have been looked for",
+      upkeep.unsealedSinceUs === null ? null : (Date.now() * 1e3 - upkeep.unsealedSinceUs) / 1e6,
     ),
     counter("reto3_upkeep_failures_total", "Rounds of merging and settling that failed", upkeep.failures),
   ];

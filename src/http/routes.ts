@@ -41,6 +41,9 @@ const STORED_BODY = "<html><body><h1>POST!</h1></body></html>";
 const HOME_BODY = "<html><body><h1>reto3</h1></body></html>";
 const RETRY_AFTER_SECONDS = "1";
 
+/** So long a server that gave up a flush gets no traffic; then it is tried again, for without traffic no flush would ever show that the store is well. */
+const REFUSED_HOLD_MS = 10_000;
+
 /** A store that does not answer a ping by then is not ready. */
 const PING_TIMEOUT_MS = 1_000;
 
@@ -219,7 +222,7 @@ function textStream(portions: AsyncGenerator<string>, onEnd: () => void): Readab
 async function notReady({ draining, writer, store }: RouteContext): Promise<string | undefined> {
   if (draining()) return "shutting down";
   if (writer.queuedEvents >= QUEUE_EVENTS_MAX) return "the queue is full";
-  if (writer.health === "refused") return "the store refused events";
+  if (writer.health === "refused" && writer.givenUpAgoMs < REFUSED_HOLD_MS) return "the store refused events";
   if (writer.health === "unknown" && writer.queuedEvents > 0) return "the store does not take events in time";
   // Nothing is on its way that could tell: without this, a server that gets no traffic would never be ready again.
   const answers = writer.queuedEvents > 0 || (await pings(store));

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from "bun:test";
+import { afterEach, describe, expect, spyOn, test } from "bun:test";
 import { connect } from "node:net";
 import { systemClock } from "../clock.ts";
 import { Reto3Error } from "../errors.ts";
@@ -11,7 +11,14 @@ import { startServer, type HttpServer } from "./server.ts";
 const EVENT = "value=2016-05-28+11%3A11%3A11.123456";
 const STORED = "<html><body><h1>POST!</h1></body></html>";
 
-const NO_UPKEEP = { mergedMinutes: 0, settledPartitions: 0, undecided: new Set(), failures: 0, unsealedClaims: 0 };
+const NO_UPKEEP = {
+  mergedMinutes: 0,
+  settledPartitions: 0,
+  undecided: new Set(),
+  failures: 0,
+  unsealedClaims: 0,
+  unsealedSinceUs: null,
+};
 
 const started: { server: HttpServer; writer: Writer }[] = [];
 afterEach(async () => {
@@ -166,6 +173,19 @@ describe("readiness", () => {
     refuses = false;
     expect((await post(EVENT)).status).toBe(200);
     expect((await fetch(`${server.url}/readyz`)).status).toBe(200);
+  });
+
+  test("comes back some seconds after the last refusal: behind a balancer there are no events that would show it", async () => {
+    const refusing = () => Promise.reject(new Reto3Error("STORE_REFUSED", "no such table"));
+    const { server, post } = start({ ...memoryStore(), write: refusing });
+    const now = performance.now.bind(performance);
+    let laterMs = 0;
+    using _ = spyOn(performance, "now").mockImplementation(() => now() + laterMs);
+    for (const seconds of [9, 11]) {
+      expect((await post(EVENT)).status).toBe(503);
+      laterMs += seconds * 1_000;
+      expect((await fetch(`${server.url}/readyz`)).status).toBe(seconds < 10 ? 503 : 200);
+    }
   });
 });
 

@@ -1,4 +1,4 @@
-import { appendFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
@@ -471,6 +471,20 @@ describe("the counts as a log", () => {
     await bench.pass(2 * MINUTE_US);
     await bench.expectRight();
     bench.expectNoDoubles();
+  });
+
+  test("where all rounds fail its state is not written again: that is how its health is told", async () => {
+    await bench.round();
+    const file = join(bench.folder, "counts.state.json");
+    const { mtimeMs } = statSync(file);
+    bench.store.claims = () => {
+      throw new Error("away");
+    };
+    for (let minute = 0; minute < 3; minute++) {
+      bench.nowUs += MINUTE_US;
+      await expect(bench.round()).rejects.toThrow("away");
+    }
+    expect(statSync(file).mtimeMs).toBe(mtimeMs);
   });
 
   test("of another store it says so and goes on", async () => {

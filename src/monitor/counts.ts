@@ -82,12 +82,12 @@ export class CountsLog {
   /** Writes what is new. Where it throws, what was written stays so, and the next round does the rest. */
   async round(): Promise<void> {
     const { clock, signal } = this.#options;
+    // Killed before its first line, it begins there again.
+    if (this.#savedUs === 0) this.save();
     let untilUs = 0;
     let nowUs = 0;
     do {
       nowUs = clock.nowUs();
-      // At its first round, too: killed before its first line, it begins there again.
-      this.#saveNowAndThen();
       // First, while all is known of the minutes before a long absence.
       if (Math.abs(nowUs - this.#checkedUs) >= CHECK_EVERY_US) {
         await this.#check(nowUs);
@@ -99,6 +99,7 @@ export class CountsLog {
       if (signal.aborted) return;
       this.#forgetOld(nowUs);
       this.#mark();
+      this.#saveNowAndThen();
     } while (untilUs < nowUs - SETTLE_US);
   }
 

@@ -97,9 +97,9 @@ describe("merging", () => {
     );
   });
 
-  const left = (waitingMinutes: number, done: boolean, unsealedClaims = 0) => ({
+  const left = (waitingMinutes: number, done: boolean, unsealedUs: number[] = []) => ({
     waitingMinutes,
-    unsealedClaims,
+    unsealedUs,
     done,
   });
 
@@ -115,9 +115,13 @@ describe("merging", () => {
     await later.close();
     const pass = { nowUs: HOUR + 3 * MINUTE_US, signal: new AbortController().signal };
     const stats = emptyStats();
-    expect(await passHour(store, HOUR, { ...pass, untilUs: HOUR + 90 * SECOND_US, stats })).toEqual(left(2, false, 1));
+    expect(await passHour(store, HOUR, { ...pass, untilUs: HOUR + 90 * SECOND_US, stats })).toEqual(
+      left(2, false, [HOUR]),
+    );
     expect(stats.mergedMinutes).toBe(0);
-    expect(await passHour(store, HOUR, { ...pass, untilUs: HOUR + 3 * MINUTE_US, stats })).toEqual(left(1, false, 1));
+    expect(await passHour(store, HOUR, { ...pass, untilUs: HOUR + 3 * MINUTE_US, stats })).toEqual(
+      left(1, false, [HOUR]),
+    );
     expect(stats.mergedMinutes).toBe(1);
     await open.close();
     expect(await passHour(store, HOUR, { ...pass, untilUs: HOUR + HOUR_US, stats })).toEqual(left(0, true));
@@ -223,9 +227,12 @@ describe("upkeep beside a server", () => {
     for (const sequence of sequences) await flush(sequence, 50, [0]);
     const now = { nowUs: () => HOUR + HOUR_US, epoch: 0 };
     const upkeep = new Upkeep({ store, clock: now, intervalMs: 1, onFailure: () => {} });
+    expect(upkeep.stats.unsealedSinceUs).toBeNull();
     await until(async () => upkeep.stats.unsealedClaims === 2);
+    expect(upkeep.stats.unsealedSinceUs).toBe(HOUR + 50 * MINUTE_US);
     for (const sequence of sequences) await sequence.close();
     await until(async () => upkeep.stats.unsealedClaims === 0);
+    expect(upkeep.stats.unsealedSinceUs).toBeNull();
     await upkeep.stop();
   });
 
@@ -269,9 +276,13 @@ describe("upkeep beside a server", () => {
     const signal = new AbortController().signal;
     const onUnsettled = (claim: Claim) => unsettled.push(claim);
     const pass = { nowUs: NOW, untilUs: NOW, signal, stats, onUnsettled };
-    expect(await passHour(oneDown, HOUR, pass)).toEqual({ waitingMinutes: 1, unsealedClaims: 1, done: false });
+    expect(await passHour(oneDown, HOUR, pass)).toEqual({
+      waitingMinutes: 1,
+      unsealedUs: [expect.any(Number)],
+      done: false,
+    });
     expect([stats.mergedMinutes, stats.failures, unsettled.length]).toEqual([2, 1, 1]);
-    expect(await passHour(store, HOUR, pass)).toEqual({ waitingMinutes: 0, unsealedClaims: 0, done: true });
+    expect(await passHour(store, HOUR, pass)).toEqual({ waitingMinutes: 0, unsealedUs: [], done: true });
   });
 });
 

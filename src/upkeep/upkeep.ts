@@ -28,6 +28,8 @@ export interface UpkeepStats {
   readonly undecided: Set<string>;
   /** Claims of minutes that have been over for a minute and are not sealed, as of the last round. */
   unsealedClaims: number;
+  /** The earliest minute of these; null where there are none, and before the first round. */
+  unsealedSinceUs: number | null;
   /** Partitions that could not be settled just now, as while a replica is down, and rounds that failed as a whole. */
   failures: number;
 }
@@ -36,14 +38,21 @@ export interface UpkeepStats {
 export interface HourLeft {
   /** Closed minutes with a claim that is not sealed, and minutes that are not over for long enough. */
   waitingMinutes: number;
-  /** Claims that are not sealed, of minutes that have been over for a minute. */
-  unsealedClaims: number;
+  /** The minutes of claims that are not sealed, once they have been over for a minute. */
+  unsealedUs: number[];
   /** Nothing is left, ever, unless a late claim comes. */
   done: boolean;
 }
 
 export function emptyStats(): UpkeepStats {
-  return { mergedMinutes: 0, settledPartitions: 0, undecided: new Set(), unsealedClaims: 0, failures: 0 };
+  return {
+    mergedMinutes: 0,
+    settledPartitions: 0,
+    undecided: new Set(),
+    unsealedClaims: 0,
+    unsealedSinceUs: null,
+    failures: 0,
+  };
 }
 
 export interface PassOptions {
@@ -75,7 +84,7 @@ export async function passHour(store: Store, hourUs: number, options: PassOption
   const { nowUs, untilUs, signal, stats } = options;
   const claims: Claim[] = [];
   const waiting = new Set<number>();
-  const interrupted = { waitingMinutes: 0, unsealedClaims: 0, done: false };
+  const interrupted = { waitingMinutes: 0, unsealedUs: [], done: false };
   for await (const page of store.claims(hourUs, hourUs + HOUR_US)) {
     for (const claim of page) {
       claims.push(isAbandoned(claim, store, nowUs) ? await settleOne(store, claim, options) : claim);
@@ -95,10 +104,10 @@ export async function passHour(store: Store, hourUs: number, options: PassOption
       else if ((await mergeMinute(store, level, some, nowUs)) && level === "1m") stats.mergedMinutes++;
     }
   }
-  const unsealedClaims = claims.filter(
-    ({ minuteUs, sealedEvents }) => sealedEvents === null && minuteUs + 2 * MINUTE_US <= nowUs,
-  ).length;
-  return { waitingMinutes: waiting.size, unsealedClaims, done: waiting.size === 0 && hourUs + HOUR_US <= untilUs };
+  const unsealedUs = claims
+    .filter(({ minuteUs, sealedEvents }) => sealedEvents === null && minuteUs + 2 * MINUTE_US <= nowUs)
+    .map(({ minuteUs }) => minuteUs);
+  return { waitingMinutes: waiting.size, unsealedUs, done: waiting.size === 0 && hourUs + HOUR_US <= untilUs };
 }
 
 /** A partition that cannot be settled holds up nothing else. */
@@ -169,19 +178,20 @@ export class Upkeep {
     const { signal } = this.#stop;
     await checkClock(store);
     await this.#look(clock.nowUs());
-    let unsealedClaims = 0;
+    const unsealedUs: number[] = [];
     for (const hourUs of [...this.#pending].sort((a, b) => b - a)) {
       if (signal.aborted) return;
       const nowUs = clock.nowUs();
       const options = { ...this.#options, nowUs, untilUs: nowUs - FINAL_AFTER_MS * 1_000, signal, stats: this.stats };
       const startedMs = performance.now();
       const left = await passHour(store, hourUs, options);
-      unsealedClaims += left.unsealedClaims;
+      unsealedUs.push(...left.unsealedUs);
       if (left.done) this.#pending.delete(hourUs);
       // At most half of the time, so that a long backlog leaves room for flushes.
       await pause(performance.now() - startedMs, signal);
     }
-    this.stats.unsealedClaims = unsealedClaims;
+    this.stats.unsealedClaims = unsealedUs.length;
+    this.stats.unsealedSinceUs = unsealedUs.length === 0 ? null : Math.min(...unsealedUs);
   }
 
   /** All hours of the last days now and then; between, those that pass. */

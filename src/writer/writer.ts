@@ -69,6 +69,7 @@ export class Writer {
   #flushStartedMs = 0;
   #flushing = false;
   #health: Outcome = "stored";
+  #givenUpMs = Number.NEGATIVE_INFINITY;
   #wakeTimer: ReturnType<typeof setTimeout> | undefined;
   #ackTimer: ReturnType<typeof setTimeout> | undefined;
   #closing: PromiseWithResolvers<void> | undefined;
@@ -109,6 +110,11 @@ export class Writer {
    */
   get health(): Outcome {
     return this.#health;
+  }
+
+  /** For how long no flush has been given up. */
+  get givenUpAgoMs(): number {
+    return performance.now() - this.#givenUpMs;
   }
 
   /**
@@ -198,12 +204,12 @@ export class Writer {
 
   #note({ outcome, lagsClamped, lagsUs, retired, error }: FlushResult): void {
     const { stats } = this;
-    stats.lagsClamped += lagsClamped;
     if (retired) stats.writersRetired++;
     if (outcome !== "stored") {
       if (kindOf(error) === "refused") stats.storeErrors.refused++;
       return;
     }
+    stats.lagsClamped += lagsClamped;
     for (const lagUs of lagsUs) {
       if (lagUs < 0) stats.lagsNegative++;
       stats.lagUs.record(Math.max(0, lagUs));
@@ -220,6 +226,7 @@ export class Writer {
   }
 
   #setHealth(outcome: Outcome, error: unknown): void {
+    if (outcome !== "stored") this.#givenUpMs = performance.now();
     if (outcome !== this.#health) this.#options.onHealth?.(outcome, error);
     this.#health = outcome;
   }

@@ -21,7 +21,7 @@ import {
 
 const FOLDER = join(import.meta.dir, "../../ops/logstash");
 const BULK_DOCUMENTS = 2_000;
-const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
 
 interface Fields {
   [name: string]: unknown;
@@ -85,8 +85,8 @@ export class LogstashReplay {
       const files = paths.map((path) => fileAt(path)).sort((a, b) => a.modifiedMs - b.modifiedMs);
       for (const { path, inode, modifiedMs } of files) {
         const bytes = readFileSync(path);
-        const [, days] = /^(\d+) day$/.exec(optionText(input, "ignore_older") ?? "") ?? [];
-        const isIgnored = days !== undefined && modifiedMs < Date.now() - Number(days) * DAY_MS;
+        const [, hours] = /^(\d+) hours$/.exec(optionText(input, "ignore_older") ?? "") ?? [];
+        const isIgnored = hours !== undefined && modifiedMs < Date.now() - Number(hours) * HOUR_MS;
         const from = this.#positions.get(inode) ?? (isIgnored ? bytes.length : 0);
         const end = bytes.lastIndexOf("\n") + 1;
         if (end <= from) continue;
