@@ -5,12 +5,11 @@ import { FLUSH_EVENTS_MAX } from "../src/config.ts";
 import { messageOf, Reto3Error } from "../src/errors.ts";
 import { Histogram } from "../src/histogram.ts";
 import { bucketStartUs, MINUTE_US } from "../src/period.ts";
-import { openStore } from "../src/store/open.ts";
 import type { Store } from "../src/store/store.ts";
 import { FlushSequence, type Keep } from "../src/writer/sequence.ts";
 import { defineCommand, duration, oneOf, toggle, whole, type Values } from "./flags.ts";
 import { log, print, progress } from "./output.ts";
-import { storeFlag } from "./store-flag.ts";
+import { openStoreAt, storeFlag } from "./store-flag.ts";
 
 /** A flush that is not known by then ends the measurement. */
 const FLUSH_AGE_MAX_MS = 30_000;
@@ -87,7 +86,7 @@ async function benchInsert(values: Values<typeof flags>): Promise<number> {
   // Interrupted, it says what it has measured so far, and erases what it made.
   const stop = new AbortController();
   for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => stop.abort());
-  const store = await openStore(values.store, {
+  const store = await openStoreAt(values.store, {
     mode: values["in-place"] ? "serve" : "scratch",
     log: (line) => log.warn(line),
   });

@@ -7,12 +7,11 @@ import { resolveRange, type Range } from "../src/counts/range.ts";
 import { readCounts, withZeros, type Source } from "../src/counts/read.ts";
 import { Reto3Error } from "../src/errors.ts";
 import { PERIOD_NAMES } from "../src/period.ts";
-import { openStore } from "../src/store/open.ts";
 import type { Store } from "../src/store/store.ts";
 import { formatDurationMs, formatTimestamp, INSTANT_FORM } from "../src/units.ts";
 import { defineCommand, oneOf, text, toggle, type Values } from "./flags.ts";
 import { log, print } from "./output.ts";
-import { storeFlag } from "./store-flag.ts";
+import { openStoreAt, storeFlag } from "./store-flag.ts";
 
 const SOURCES: readonly Source[] = ["counts", "events"];
 
@@ -55,7 +54,7 @@ async function count(values: Values<typeof flags>): Promise<number> {
   if (values.follow && (values.format !== "text" || values.source !== "counts" || values.to !== undefined)) {
     throw new Reto3Error("USAGE", "--follow goes with --format text and --source counts only, and without --to");
   }
-  const store = await openStore(values.store, { mode: "read" });
+  const store = await openStoreAt(values.store, { mode: "read" });
   try {
     return values.follow ? await follow(store, range, values.zeros) : await printRange(store, range, nowUs, values);
   } finally {

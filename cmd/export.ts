@@ -6,7 +6,6 @@ import { resolveRange, type Range } from "../src/counts/range.ts";
 import { readCounts } from "../src/counts/read.ts";
 import { Reto3Error } from "../src/errors.ts";
 import { PERIOD_NAMES } from "../src/period.ts";
-import { openStore } from "../src/store/open.ts";
 import type { Store } from "../src/store/store.ts";
 import { eventsCsv } from "../src/transfer/csv.ts";
 import { readEvents } from "../src/transfer/events.ts";
@@ -15,7 +14,7 @@ import { createWholeFile } from "../src/transfer/whole-file.ts";
 import { formatDurationMs, formatTimestamp, INSTANT_FORM } from "../src/units.ts";
 import { defineCommand, oneOf, text, toggle, type Values } from "./flags.ts";
 import { log, print, progress } from "./output.ts";
-import { storeFlag } from "./store-flag.ts";
+import { openStoreAt, storeFlag } from "./store-flag.ts";
 
 const flags = {
   store: storeFlag,
@@ -68,7 +67,7 @@ async function exportRange(values: Values<typeof flags>): Promise<number> {
     throw new Reto3Error("USAGE", "Parquet is not for terminals; want --output FILE, or stdout to a pipe or a file");
   }
   if (values.force && values.output === undefined) throw new Reto3Error("USAGE", "--force goes with --output only");
-  const store = await openStore(values.store, { mode: "read" });
+  const store = await openStoreAt(values.store, { mode: "read" });
   try {
     const stop = new AbortController();
     const output = values.output === undefined ? standardOutput : await fileOutput(values.output, values.force, stop);

@@ -64,6 +64,14 @@ describe("flags", () => {
   });
 });
 
+test.each([
+  ["without its flag", ["cassandra://ann:pass/word@h/k"]],
+  ["where a number belongs", ["--rps", "cassandra://ann:pass/word@h/k"]],
+])("an address %s is an error that does not show its password", (_, argv) => {
+  expect(() => parseFlags(flags, argv, {})).toThrow("cassandra://***@h/k");
+  expect(() => parseFlags(flags, argv, {})).not.toThrow("word");
+});
+
 test("the help has every flag with its default and its variable, and the notes", async () => {
   const command = defineCommand({ name: "x", summary: "does x", flags, notes: "Example: x", run: async () => 0 });
   const help = Bun.stripANSI(await command.help());

@@ -3,7 +3,7 @@
 
 import { parseArgs } from "node:util";
 import { renderUsage, type ArgsDef } from "citty";
-import { quote, Reto3Error } from "../src/errors.ts";
+import { messageOf, quote, Reto3Error } from "../src/errors.ts";
 import { RETENTION_MAX_MS } from "../src/config.ts";
 import { formatDurationMs, parseBytes, parseDurationMs, parseWhole } from "../src/units.ts";
 
@@ -83,7 +83,10 @@ export function parseFlags<F extends Flags>(
     const value = written === undefined ? undefined : flag.parse(written);
     if (written !== undefined && value === undefined) {
       const origin = typeof argument !== "string" && fromEnv !== undefined ? flag.env : `--${name}`;
-      throw new Reto3Error("USAGE", `${origin}: ${quote(written)} is not accepted; want ${flag.wanted}`);
+      throw new Reto3Error(
+        "USAGE",
+        `${origin}: ${quote(withoutPassword(written))} is not accepted; want ${flag.wanted}`,
+      );
     }
     values[name] = value;
   }
@@ -100,8 +103,13 @@ function strictArgs(flags: Flags, argv: string[]): Record<string, string | boole
   try {
     return parseArgs({ args: argv, options, strict: true, allowPositionals: false }).values;
   } catch (error) {
-    throw new Reto3Error("USAGE", error instanceof Error ? error.message : String(error), { cause: error });
+    throw new Reto3Error("USAGE", withoutPassword(messageOf(error)));
   }
+}
+
+/** An address where a number belongs, or without its flag, is not to be seen either. */
+function withoutPassword(message: string): string {
+  return message.replaceAll(/\/\/[^\s'"]*@/g, "//***@");
 }
 
 function synopsisOf({ name: command, flags }: Omit<Definition<Flags>, "run">): string {

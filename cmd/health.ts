@@ -3,12 +3,15 @@
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { DEFAULT_PORT } from "../src/config.ts";
-import { messageOf, quote, Reto3Error } from "../src/errors.ts";
+import { messageOf } from "../src/errors.ts";
+import { noAnswer } from "../src/load/no-answer.ts";
 import { DATASETS, type DatasetName } from "../src/monitor/documents.ts";
 import { formatDurationMs } from "../src/units.ts";
 import { defineCommand, duration, oneOf, text, toggle, whole, type Values } from "./flags.ts";
 import { logDirFlag } from "./monitor-flags.ts";
 import { log, print } from "./output.ts";
+import { readCa } from "./secret-files.ts";
+import { parseServerUrl, wantTlsForCa } from "./server-url.ts";
 
 const MONITORS = Object.keys(DATASETS) as DatasetName[];
 
@@ -18,7 +21,14 @@ const flags = {
     env: "RETO3_PORT",
     description: "port of the serve on this machine",
   }),
-  url: text("url", { description: "where it is, instead of --port: http://HOST:PORT/" }),
+  url: text("url", {
+    env: "RETO3_HEALTH_URL",
+    description: "where it is, instead of --port: http://HOST:PORT/ or https://HOST:PORT/",
+  }),
+  ca: text("file", {
+    env: "RETO3_CA",
+    description: "trusts an https:// server by the certificates in this file (PEM), instead of those that all trust",
+  }),
   live: toggle("only whether the process answers, not whether it takes events"),
   timeout: duration({ default: "2s", description: "no answer by then: not healthy" }),
   monitor: oneOf(MONITORS, { description: "asks no server: whether this monitor goes on writing below --log-dir" }),
@@ -39,6 +49,7 @@ Exit status: 0 ready, 1 not.
 Examples:
   reto3 health
   reto3 health --url http://127.0.0.1:8081/
+  reto3 health --url https://reto3.example:8080/ --ca ca.pem
   reto3 health --live --timeout 500ms
   reto3 health --monitor counts --log-dir /var/log/reto3`,
   run: health,
@@ -70,14 +81,17 @@ async function lookAtLog(name: DatasetName, folder: string, withinMs: number): P
   return 1;
 }
 
-async function askServer({ port, url, live, timeout }: Values<typeof flags>): Promise<number> {
-  const base = URL.parse(url ?? `http://127.0.0.1:${port}/`);
-  if (base?.protocol !== "http:" || base.pathname !== "/" || base.search !== "") {
-    throw new Reto3Error("USAGE", `--url: ${quote(url ?? "")} is not accepted; want http://HOST:PORT/`);
-  }
+async function askServer({ port, url, ca: caFile, live, timeout }: Values<typeof flags>): Promise<number> {
+  const base = parseServerUrl(url ?? `http://127.0.0.1:${port}/`);
+  wantTlsForCa(base, caFile);
+  const tls = caFile === undefined ? undefined : { ca: readCa(caFile) };
   const address = new URL(live ? "/healthz" : "/readyz", base).href;
   try {
-    const response = await fetch(address, { signal: AbortSignal.timeout(timeout), redirect: "manual" });
+    const response = await fetch(address, {
+      signal: AbortSignal.timeout(timeout),
+      redirect: "manual",
+      ...(tls && { tls }),
+    });
     const said = (await response.text()).trim() || `status ${response.status}`;
     if (response.status === 200) {
       await print(`${said}\n`);
@@ -85,10 +99,8 @@ async function askServer({ port, url, live, timeout }: Values<typeof flags>): Pr
     }
     log.error(`${address}: ${said}`);
   } catch (error) {
-    // The system's code says it better than fetch's advice to programmers.
-    const code = error instanceof Error && "code" in error ? error.code : undefined;
-    const reason = typeof code === "string" ? code : messageOf(error);
-    log.error(`${address}: no answer: ${reason}; is 'reto3 serve' running there? name it with --port or --url`);
+    const { reason, hint } = noAnswer(error);
+    log.error(`${address}: no answer: ${reason}; ${hint}`);
   }
   return 1;
 }

@@ -2,13 +2,12 @@
 
 import { systemClock } from "../src/clock.ts";
 import { messageOf, Reto3Error } from "../src/errors.ts";
-import { openStore } from "../src/store/open.ts";
 import type { Retention, Store, StoreInfo } from "../src/store/store.ts";
 import { importStore, type ImportResult } from "../src/transfer/import.ts";
 import { defineCommand, oneOf, text, type Values } from "./flags.ts";
 import { log, print, progress } from "./output.ts";
 import { formatLifetime } from "./retention.ts";
-import { storeFlag } from "./store-flag.ts";
+import { openStoreAt, storeFlag } from "./store-flag.ts";
 
 const flags = {
   "from-store": text("address", { description: "the store to copy, which is only read; in the same form as --store" }),
@@ -38,9 +37,9 @@ async function importInto(values: Values<typeof flags>): Promise<number> {
   // Interrupted, it says how far it has come; a second signal ends at once.
   const stop = new AbortController();
   for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => stop.abort());
-  const source = await openStore(from, { mode: "read" });
+  const source = await openStoreAt(from, { mode: "read" });
   try {
-    const target = await openStore(values.store, { mode: "serve", log: (line) => log.info(line) });
+    const target = await openStoreAt(values.store, { mode: "serve", log: (line) => log.info(line) });
     try {
       return await copy(source, target, values.format, stop.signal);
     } finally {

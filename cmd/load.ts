@@ -3,10 +3,13 @@
 import { openSync } from "node:fs";
 import { messageOf, Reto3Error } from "../src/errors.ts";
 import { Attack } from "../src/load/attack.ts";
-import { checkCounts, takeBaseline, type CheckResult } from "../src/load/check.ts";
+import { checkCounts, takeBaseline, type Access, type CheckResult } from "../src/load/check.ts";
+import type { Target } from "../src/load/connection.ts";
 import { steadySchedule } from "../src/load/pacer.ts";
 import type { LatencySummary, LoadRecord, LoadResult } from "../src/load/result.ts";
 import { formatDurationMs } from "../src/units.ts";
+import { isLoopback, parseServerUrl, wantTlsForCa } from "./server-url.ts";
+import { readCa, readTokens } from "./secret-files.ts";
 import { defineCommand, duration, oneOf, text, whole, type Values } from "./flags.ts";
 import { log, print, progress } from "./output.ts";
 
@@ -15,6 +18,18 @@ const RECORD_BUFFER_BYTES = 1024 * 1024;
 
 const flags = {
   url: text("url", { default: "http://127.0.0.1:8080/", env: "RETO3_URL", description: "where to POST" }),
+  "token-file": text("file", {
+    env: "RETO3_TOKEN_FILE",
+    description: "sends the first token in this file with each event",
+  }),
+  "read-token-file": text("file", {
+    env: "RETO3_READ_TOKEN_FILE",
+    description: "asks GET /counts with the first token in this file",
+  }),
+  ca: text("file", {
+    env: "RETO3_CA",
+    description: "trusts an https:// server by the certificates in this file (PEM), instead of those that all trust",
+  }),
   rps: whole("number", 1, 1_000_000, { default: "5000", description: "events a second, evenly spaced" }),
   duration: duration({ default: "10s", description: "how long to send" }),
   connections: whole("number", 1, CONNECTIONS_MAX, {
@@ -39,19 +54,27 @@ At the end it asks GET /counts and checks  acked <= counted <= acked + unknown; 
 events to that store meanwhile.
 
 Exit status: 0 all was acked and counted, 1 the check failed or nothing was acked,
-3 the check holds but some events were not acked.
+3 the check holds but some events were not acked. It ends at the first answer 401.
 
 Examples:
   reto3 load --rps 5000 --duration 10s
   reto3 load --rps 20000 --duration 1m --format json > run.json
-  reto3 load --rps 500 --requests-per-connection 10 --record run.ndjson`,
+  reto3 load --rps 500 --requests-per-connection 10 --record run.ndjson
+  reto3 load --url https://reto3.example:8080/ --ca ca.pem --token-file tokens --read-token-file read-tokens`,
   run: load,
 });
 
 async function load(values: Values<typeof flags>): Promise<number> {
-  const target = parseTarget(values.url);
+  const url = parseServerUrl(values.url);
+  wantTlsForCa(url, values.ca);
+  const ca = values.ca === undefined ? undefined : readCa(values.ca);
+  const token = firstToken("--token-file", values["token-file"]);
+  const readToken = firstToken("--read-token-file", values["read-token-file"]);
+  if ((token ?? readToken) !== undefined && url.protocol === "http:" && !isLoopback(url.hostname))
+    log.warn(`the token goes to ${url.host} in clear text; want https:// where the server has it`);
+  const access: Access = { ...(readToken !== undefined && { token: readToken }), ...(ca !== undefined && { ca }) };
   const records = values.record === undefined ? undefined : openRecords(values.record);
-  const baseline = await takeBaseline(values.url);
+  const baseline = await takeBaseline(values.url, access);
   const stop = new AbortController();
   process.once("SIGINT", () => stop.abort());
   process.once("SIGTERM", () => stop.abort());
@@ -60,13 +83,18 @@ async function load(values: Values<typeof flags>): Promise<number> {
     `sending ${schedule.total} events to ${values.url}; nobody else may send to that store until the check is done`,
   );
   const attack = new Attack({
-    ...target,
+    ...targetOf(url, ca),
+    ...(token !== undefined && { token }),
     schedule,
     connectionsMax: values.connections ?? Math.min(4_000, Math.max(16, Math.ceil(values.rps / 10))),
     requestsPerConnection: values["requests-per-connection"],
     timeoutMs: values.timeout,
     signal: stop.signal,
-    ...(records && { onRecord: records.add }),
+    onRecord: (record) => {
+      records?.add(record);
+      // No other event would be taken either.
+      if (record.status === 401) stop.abort();
+    },
   });
   const ticker = setInterval(() => progress(progressLine(attack.result, schedule.total)), 1_000);
   const startedMs = performance.now();
@@ -82,18 +110,20 @@ async function load(values: Values<typeof flags>): Promise<number> {
       `${unknown} events are of unknown outcome: waiting up to ${limit} (--settle) for those that are counted yet`,
     );
   }
-  const check = await checkCounts(values.url, baseline, { acked, unknown }, values.settle);
+  const check = await checkCounts(values.url, baseline, { acked, unknown }, values.settle, access);
   await print(values.format === "json" ? jsonReport(result, check, seconds) : textReport(result, check, seconds));
   if (check.problem !== undefined || acked === 0) return 1;
   return acked === result.finished ? 0 : 3;
 }
 
-function parseTarget(url: string): { host: string; port: number } {
-  const target = URL.parse(url);
-  if (target?.protocol !== "http:" || target.pathname !== "/" || target.search !== "") {
-    throw new Reto3Error("USAGE", `--url: ${JSON.stringify(url)} is not accepted; want http://HOST:PORT/`);
-  }
-  return { host: target.hostname.replace(/^\[(.*)\]$/, "$1"), port: Number(target.port || 80) };
+function targetOf({ protocol, hostname, port }: URL, ca: string | undefined): Target {
+  const host = hostname.replace(/^\[(.*)\]$/, "$1");
+  if (protocol === "http:") return { host, port: Number(port || 80) };
+  return { host, port: Number(port || 443), tls: ca === undefined ? {} : { ca } };
+}
+
+function firstToken(flag: string, file: string | undefined): string | undefined {
+  return file === undefined ? undefined : readTokens(flag, file)[0];
 }
 
 function openRecords(file: string): { add: (record: LoadRecord) => void; close: () => Promise<void> } {

@@ -3,13 +3,12 @@
 import { systemClock } from "../src/clock.ts";
 import { FINAL_AFTER_MS } from "../src/config.ts";
 import { messageOf } from "../src/errors.ts";
-import { openStore } from "../src/store/open.ts";
 import { formatTimestamp } from "../src/units.ts";
 import { checkClock, emptyStats, passHour } from "../src/upkeep/upkeep.ts";
 import { defineCommand, oneOf, type Values } from "./flags.ts";
 import { log, print, progress } from "./output.ts";
 import { rangeFlags, rangeOrAll } from "./range-flags.ts";
-import { storeFlag } from "./store-flag.ts";
+import { openStoreAt, storeFlag } from "./store-flag.ts";
 
 const flags = {
   store: storeFlag,
@@ -37,7 +36,7 @@ Examples:
 
 async function run(values: Values<typeof flags>): Promise<number> {
   const clock = systemClock();
-  const open = () => openStore(values.store, { mode: "write" });
+  const open = () => openStoreAt(values.store, { mode: "write" });
   const { store, range } = await rangeOrAll(values, open, clock.nowUs());
   const stop = new AbortController();
   for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => stop.abort());

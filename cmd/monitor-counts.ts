@@ -5,12 +5,11 @@ import { systemClock } from "../src/clock.ts";
 import { Reto3Error, quote } from "../src/errors.ts";
 import { CountsLog, firstBucketUs } from "../src/monitor/counts.ts";
 import { stateFile } from "../src/monitor/counts-state.ts";
-import { openStore } from "../src/store/open.ts";
 import { INSTANT_FORM, parseInstantUs } from "../src/units.ts";
 import { defineCommand, duration, text, type Values } from "./flags.ts";
 import { monitorFlags, runMonitor } from "./monitor-flags.ts";
 import { log as messages } from "./output.ts";
-import { storeFlag } from "./store-flag.ts";
+import { openStoreAt, storeFlag } from "./store-flag.ts";
 
 const flags = {
   store: storeFlag,
@@ -46,7 +45,7 @@ async function monitorCounts(values: Values<typeof flags>): Promise<number> {
   if (from === undefined)
     throw new Reto3Error("USAGE", `--from: ${quote(values.from ?? "")} is not understood; want ${INSTANT_FORM}`);
   const fromUs = firstBucketUs(from);
-  const store = await openStore(values.store, { mode: "read" });
+  const store = await openStoreAt(values.store, { mode: "read" });
   try {
     return await runMonitor("counts", `counts of ${store.info.location}`, values, async (monitor) => {
       const state = stateFile(join(values["log-dir"], "counts.state.json"));

@@ -3,10 +3,9 @@
 import { systemClock } from "../src/clock.ts";
 import { ndjsonLine } from "../src/monitor/documents.ts";
 import { Pipeline } from "../src/monitor/pipeline.ts";
-import { openStore } from "../src/store/open.ts";
 import { defineCommand, duration, type Values } from "./flags.ts";
 import { monitorFlags, runMonitor } from "./monitor-flags.ts";
-import { storeFlag } from "./store-flag.ts";
+import { openStoreAt, storeFlag } from "./store-flag.ts";
 
 const flags = {
   store: storeFlag,
@@ -35,7 +34,7 @@ Examples:
 });
 
 async function monitorPipeline(values: Values<typeof flags>): Promise<number> {
-  const store = await openStore(values.store, { mode: "read" });
+  const store = await openStoreAt(values.store, { mode: "read" });
   const clock = systemClock();
   const pipeline = new Pipeline(store, clock.nowUs());
   try {

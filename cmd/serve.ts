@@ -11,18 +11,22 @@ import {
   DRAIN_DELAY_MS,
   DRAIN_TIMEOUT_MS,
   RAW_TTL_MIN_MS,
+  STORE_WAIT_MS,
 } from "../src/config.ts";
 import { settlesWithin } from "../src/deadline.ts";
 import { messageOf } from "../src/errors.ts";
 import { startServer, type HttpServer } from "../src/http/server.ts";
-import { openStore } from "../src/store/open.ts";
+import { Tokens } from "../src/http/tokens.ts";
 import type { Claim, Retention, Store } from "../src/store/store.ts";
 import { formatDurationMs, formatTimestamp } from "../src/units.ts";
 import { Upkeep } from "../src/upkeep/upkeep.ts";
 import { Writer } from "../src/writer/writer.ts";
 import { bytesMax, defineCommand, duration, lifetime, oneOf, text, whole, type Values } from "./flags.ts";
+import { openStoreInTime } from "./open-store.ts";
 import { log } from "./output.ts";
 import { describeRetention } from "./retention.ts";
+import { readTls, readTokens } from "./secret-files.ts";
+import { isLoopback } from "./server-url.ts";
 import { storeFlag } from "./store-flag.ts";
 import { commit, version } from "./version.ts";
 
@@ -47,6 +51,19 @@ const flags = {
     env: "RETO3_PORT",
     description: "port; 0 takes a free one",
   }),
+  "token-file": text("file", {
+    env: "RETO3_TOKEN_FILE",
+    description: "takes events only with one of the tokens in this file, one a line",
+  }),
+  "read-token-file": text("file", {
+    env: "RETO3_READ_TOKEN_FILE",
+    description: "answers /counts and /metrics only with one of the tokens in this file",
+  }),
+  "tls-cert": text("file", {
+    env: "RETO3_TLS_CERT",
+    description: "HTTPS with this certificate (PEM, its chain after it), and with --tls-key",
+  }),
+  "tls-key": text("file", { env: "RETO3_TLS_KEY", description: "the certificate's key (PEM, without a passphrase)" }),
   "ack-timeout": duration({
     default: formatDurationMs(ACK_TIMEOUT_MAX_MS),
     maxMs: ACK_TIMEOUT_MAX_MS,
@@ -78,6 +95,11 @@ const flags = {
     env: "RETO3_RAW_MAX_BYTES",
     description: "above so many bytes of raw events the oldest go (*, SQLite only)",
   }),
+  "store-wait": duration({
+    default: formatDurationMs(STORE_WAIT_MS),
+    env: "RETO3_STORE_WAIT",
+    description: "how long a start waits for a store that cannot be reached; 0s: not at all",
+  }),
   "drain-delay": duration({
     default: formatDurationMs(DRAIN_DELAY_MS),
     maxMs: DRAIN_DELAY_MAX_MS,
@@ -103,12 +125,20 @@ Also: GET /counts?period=1s&last=60s, /healthz, /readyz, /metrics
 for good ("forever"). 'reto3 store' shows it. On Cassandra a new lifetime holds for what comes from then on; on
 SQLite for all that is there: what is older than a shorter one goes at once.
 
+Tokens: openssl rand -base64 32 > tokens; chmod 600 tokens. Clients send "Authorization: Bearer TOKEN". Several in a file are
+good at the same time; lines with # are left out. /healthz, /readyz and GET / are open. Files are read at the start.
+
+User and password of a Cassandra may stand in RETO3_CASSANDRA_USER and RETO3_CASSANDRA_PASSWORD_FILE (or RETO3_CASSANDRA_PASSWORD)
+instead; an address that has its own wins. One that cannot be reached is waited for (--store-wait), any other problem ends the start.
+
 Examples:
   reto3 serve
   reto3 serve --raw-ttl 24h --raw-max-bytes 20GB
   reto3 serve --keep summary
   reto3 serve --store sqlite:/var/lib/reto3/events.db --port 9000
   reto3 serve --store 'cassandra://127.0.0.1:9042/reto3?dc=datacenter1'
+  reto3 serve --store 'cassandra://reto3@10.0.0.11/reto3?dc=dc1&password_file=/run/secrets/cassandra&tls=on&ca=/etc/reto3/ca.pem'
+  reto3 serve --host 0.0.0.0 --token-file tokens --read-token-file read-tokens --tls-cert cert.pem --tls-key key.pem
 
 SIGTERM or SIGINT: after --drain-delay takes no more, answers all that was taken, exit 0; 1 if that was not possible in time.
 A second signal ends at once.`,
@@ -116,15 +146,19 @@ A second signal ends at once.`,
 });
 
 async function serve(values: Values<typeof flags>): Promise<number> {
+  const tokens = tokensOf(values);
+  const tls = readTls(values["tls-cert"], values["tls-key"]);
   const stop = stopSignal();
-  const opening = openStore(values.store, {
-    mode: "serve",
-    retention: retentionOf(values),
-    log: (line) => log.info(line),
-  });
+  const given = new AbortController();
+  const opening = openStoreInTime(
+    values.store,
+    { mode: "serve", retention: retentionOf(values), log: (line) => log.info(line) },
+    { waitMs: values["store-wait"], signal: given.signal },
+  );
   const store = await Promise.race([opening, stop.then(() => undefined)]);
   if (!store) {
     log.info(`${await stop} received before the store was open: nothing was taken`);
+    given.abort();
     // It may still fail; nobody waits for that.
     opening.catch(() => {});
     return 0;
@@ -159,6 +193,8 @@ async function serve(values: Values<typeof flags>): Promise<number> {
       commit,
       clockOffsetUs: () => clockCheck.offsetUs,
       upkeep: upkeep.stats,
+      tokens,
+      ...(tls && { tls }),
       onError: (error) => log.error(`a request failed: ${messageOf(error)}`),
     });
     log.info(`listening on ${server.url}`);
@@ -166,6 +202,7 @@ async function serve(values: Values<typeof flags>): Promise<number> {
     log.info(`a 2xx means: the event is ${store.info.durability}`);
     log.info(`kept: ${describeRetention(store.info.retention, values.keep)}`);
     for (const warning of store.info.warnings) log.warn(warning);
+    if (!isLoopback(values.host)) warnOfAccess(values);
     log.info(`${await stop} received, draining`);
     return await drain(server, writer, values["drain-delay"], values["drain-timeout"]);
   } finally {
@@ -198,6 +235,25 @@ function startUpkeep(store: Store, clock: Clock): Upkeep {
     },
     onFailure: (error) => log.warn(`merging closed minutes failed, trying again later: ${messageOf(error)}`),
   });
+}
+
+function tokensOf(values: Values<typeof flags>): { write?: Tokens; read?: Tokens } {
+  const tokensIn = (flag: "token-file" | "read-token-file") => {
+    const file = values[flag];
+    return file === undefined ? undefined : new Tokens(readTokens(`--${flag}`, file));
+  };
+  const [write, read] = [tokensIn("token-file"), tokensIn("read-token-file")];
+  return { ...(write && { write }), ...(read && { read }) };
+}
+
+/** Others than this machine may reach it. */
+function warnOfAccess(values: Values<typeof flags>): void {
+  const { host } = values;
+  if (values["token-file"] === undefined)
+    log.warn(`whoever reaches ${host} may send events: want --token-file, or a network that nobody else is in`);
+  const tokens = values["token-file"] !== undefined || values["read-token-file"] !== undefined;
+  if (tokens && values["tls-cert"] === undefined)
+    log.warn(`tokens reach ${host} in clear text: want --tls-cert and --tls-key, or a proxy in front that does TLS`);
 }
 
 /** What the flags want changed. */

@@ -1,14 +1,13 @@
 // `reto3 store`: what is in a store. Reads it; changes nothing.
 
 import { expectedEvents } from "../src/counts/raw.ts";
-import { openStore } from "../src/store/open.ts";
 import type { Store, TableSize } from "../src/store/store.ts";
 import { HOUR_US, MINUTE_US } from "../src/period.ts";
 import { formatBytes, formatIso, formatTimestamp } from "../src/units.ts";
 import { defineCommand, oneOf, type Values } from "./flags.ts";
 import { print } from "./output.ts";
 import { formatLifetime } from "./retention.ts";
-import { storeFlag } from "./store-flag.ts";
+import { openStoreAt, storeFlag } from "./store-flag.ts";
 
 const flags = {
   store: storeFlag,
@@ -42,7 +41,7 @@ interface Claims {
 }
 
 async function run(values: Values<typeof flags>): Promise<number> {
-  const store = await openStore(values.store, { mode: "read" });
+  const store = await openStoreAt(values.store, { mode: "read" });
   try {
     const claims = await claimsOf(store);
     const sizes = await store.sizes();

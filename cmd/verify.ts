@@ -2,14 +2,13 @@
 
 import { systemClock } from "../src/clock.ts";
 import { DIFFERENCES_SHOWN_MAX } from "../src/config.ts";
-import { openStore } from "../src/store/open.ts";
 import { formatIso, formatTimestamp } from "../src/units.ts";
 import { checkClock } from "../src/upkeep/upkeep.ts";
 import { emptyVerifyStats, verify, type Difference, type VerifyStats } from "../src/upkeep/verify.ts";
 import { defineCommand, oneOf, toggle, type Values } from "./flags.ts";
 import { log, print, progress } from "./output.ts";
 import { rangeFlags, rangeOrAll } from "./range-flags.ts";
-import { storeFlag } from "./store-flag.ts";
+import { openStoreAt, storeFlag } from "./store-flag.ts";
 
 const PROGRESS_MS = 500;
 
@@ -42,7 +41,7 @@ Examples:
 async function run(values: Values<typeof flags>): Promise<number> {
   const clock = systemClock();
   const mode = values.repair ? "write" : "read";
-  const { store, range } = await rangeOrAll(values, () => openStore(values.store, { mode }), clock.nowUs());
+  const { store, range } = await rangeOrAll(values, () => openStoreAt(values.store, { mode }), clock.nowUs());
   const stop = new AbortController();
   for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => stop.abort());
   const stats = emptyVerifyStats();

@@ -29,6 +29,9 @@ export const FINAL_AFTER_MS = FLUSH_AGE_MAX_MS + LAST_ATTEMPT_MAX_MS;
 export const DRAIN_DELAY_MS = 250;
 export const DRAIN_DELAY_MAX_MS = 300_000;
 
+/** How long serve waits at its start for a store that cannot be reached: a database that replays its log after a power cut. */
+export const STORE_WAIT_MS = 600_000;
+
 /** How long a shutdown then waits for what was taken. */
 export const DRAIN_TIMEOUT_MS = 30_000;
 

@@ -4,6 +4,7 @@
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ensureArtifacts } from "./artifacts.ts";
+import type { ProbeTls } from "./cql-probe.ts";
 import { findJava } from "./java.ts";
 import { CassandraNode } from "./node.ts";
 import type { CommitlogSync, NodeSettings } from "./node-config.ts";
@@ -29,6 +30,10 @@ export interface ClusterOptions {
   readonly commitlogSync?: CommitlogSync;
   /** Size of a commit log segment, in MiB; the largest mutation is half of it. Default: 32. */
   readonly commitlogSegmentMb?: number;
+  /** Lines of cassandra.yaml beside, or in place of, those that a throw-away node has. With Java only. Default: none. */
+  readonly yaml?: Readonly<Record<string, unknown>>;
+  /** For nodes that speak TLS by their `yaml`: how to ask them whether they have started. Default: in plain text only. */
+  readonly probeTls?: ProbeTls;
   /** How long one node's start may take. Default: 120 s. */
   readonly startTimeoutMs?: number;
   /** Is told, a line at a time, what goes on. Default: nobody is, except of a download, which goes to stderr. */
@@ -77,6 +82,8 @@ export async function startCassandra(options: ClusterOptions = {}): Promise<Runn
       heapMb: options.heapMb ?? heapMbDefault,
       commitlogSync: options.commitlogSync ?? "batch",
       commitlogSegmentMb: options.commitlogSegmentMb ?? commitlogSegmentMbDefault,
+      yaml: options.yaml ?? {},
+      probeTls: options.probeTls,
     };
     return new CassandraNode(settings, program);
   });

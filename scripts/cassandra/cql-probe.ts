@@ -8,14 +8,22 @@ const responseVersion = 0x84;
 const supportedOpcode = 6;
 const opcodeIndex = 4;
 
-/** True when a CQL server answered at `host:port` within `timeoutMs`; never throws. */
-export async function answersCql(host: string, port: number, timeoutMs: number): Promise<boolean> {
+/** PEM texts, for a server that wants to know its clients. */
+export interface ProbeTls {
+  readonly cert?: string;
+  readonly key?: string;
+}
+
+/** True when a CQL server answered at `host:port` within `timeoutMs`; never throws. With `tls` its certificate is not checked. */
+export async function answersCql(host: string, port: number, timeoutMs: number, tls?: ProbeTls): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>();
   const timer = setTimeout(() => resolve(false), timeoutMs);
   const connecting = Bun.connect({
     hostname: host,
     port,
+    ...(tls && { tls: { ...tls, rejectUnauthorized: false } }),
     socket: {
+      // With TLS what is written before the handshake is kept until after it.
       open(socket) {
         socket.write(optionsFrame);
       },

@@ -54,6 +54,7 @@ export async function startCassandraInDocker(options: ClusterOptions = {}): Prom
   if ((options.nodes ?? 1) !== 1) {
     throw new Error(`cannot start ${options.nodes} nodes with Docker, only one: for more install Java 17 and Maven`);
   }
+  if (options.yaml) throw new Error("cannot change cassandra.yaml with Docker: for that install Java 17 and Maven");
   if (options.nativePort) {
     requireFreePort(host, options.nativePort, "stop what listens there or choose another port");
   }

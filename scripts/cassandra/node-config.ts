@@ -3,6 +3,7 @@
 
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import type { ProbeTls } from "./cql-probe.ts";
 
 /**
  * When the commit log is synced. batch and group: before a write is acknowledged, so that kill -9 loses nothing that
@@ -22,6 +23,10 @@ export interface NodeSettings {
   readonly heapMb: number;
   readonly commitlogSync: CommitlogSync;
   readonly commitlogSegmentMb: number;
+  /** What stands in cassandra.yaml beside, or in place of, the rest. */
+  readonly yaml: Readonly<Record<string, unknown>>;
+  /** How to ask the node whether it has started, where it does not answer plain text. */
+  readonly probeTls: ProbeTls | undefined;
 }
 
 const commitlogSyncSettings: Record<CommitlogSync, object> = {
@@ -71,6 +76,7 @@ export function cassandraYaml(settings: NodeSettings): string {
     saved_caches_directory: join(folder, "saved_caches"),
     hints_directory: join(folder, "hints"),
     cdc_raw_directory: join(folder, "cdc_raw"),
+    ...settings.yaml,
   };
   return `${Bun.YAML.stringify(config, null, 2)}\n`;
 }

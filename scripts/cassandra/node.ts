@@ -55,7 +55,7 @@ export class CassandraNode {
   /** Starts the node on what its folder holds; resolves when it answers CQL. Otherwise nothing of it is left running. */
   async start(): Promise<void> {
     if (this.#process) throw new Error(`node ${this.contactPoint} runs already, as process ${this.#process.pid}`);
-    const { folder, host, nativePort, storagePort, jmxPort } = this.#settings;
+    const { folder, host, nativePort, storagePort, jmxPort, probeTls: tls } = this.#settings;
     for (const port of [nativePort, storagePort])
       requireFreePort(host, port, "stop what listens there or take another");
     requireFreePort("127.0.0.1", jmxPort, "stop what listens there");
@@ -70,7 +70,7 @@ export class CassandraNode {
       if (this.#process === started) this.#process = undefined;
     });
     const timeoutMs = this.#program.startTimeoutMs ?? startTimeoutMsDefault;
-    await waitForCql({ process: started, host, port: nativePort, timeoutMs, logFile: this.logFile });
+    await waitForCql({ process: started, host, port: nativePort, tls, timeoutMs, logFile: this.logFile });
   }
 
   /**

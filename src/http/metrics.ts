@@ -7,6 +7,7 @@ import { counter, gauge, histogram, labels } from "./exposition.ts";
 
 /** Why a request to `POST /` was not answered 200. */
 export const REFUSALS = [
+  "unauthorized",
   "invalid",
   "too_large",
   "method",
@@ -21,6 +22,8 @@ export interface HttpStats {
   refused: Record<Refusal, number>;
   /** Questions to GET /counts that were not answered because too many were. */
   countsRefused: number;
+  /** Questions to GET /counts and GET /metrics without one of the tokens that they want. */
+  readsUnauthorized: number;
   /** From a request's body being there to its answer, microseconds; answers 200 only. */
   readonly ackLatencyUs: Histogram;
 }
@@ -72,6 +75,11 @@ function serverMetrics({ version, commit, store, ready, http }: MetricsSource): 
       REFUSALS.map((reason) => [labels({ reason }), http.refused[reason]]),
     ),
     counter("reto3_counts_refused_total", "Questions to GET /counts refused because too many ran", http.countsRefused),
+    counter(
+      "reto3_reads_unauthorized_total",
+      "Questions to GET /counts and GET /metrics without a token that opens them",
+      http.readsUnauthorized,
+    ),
     histogram(
       "reto3_ack_latency_seconds",
       "From a request's body to its answer 200",

@@ -4,6 +4,9 @@
 //     GET  /         200, as existing clients check
 //     GET  /counts   the counts of a range, from the store
 //     GET  /healthz  /readyz  /metrics
+//
+// Where there are tokens, POST / wants one of `tokens.write`, GET /counts and /metrics one of `tokens.read`. The others are
+// open: balancers ask them, and they tell nothing.
 
 import type { BunRequest } from "bun";
 import type { Clock } from "../clock.ts";
@@ -20,6 +23,7 @@ import type { Outcome } from "../writer/batch.ts";
 import type { Writer } from "../writer/writer.ts";
 import { processMetrics, type EventLoop } from "./process-metrics.ts";
 import { metricsText, REFUSALS, type HttpStats, type Refusal, type UpkeepNumbers } from "./metrics.ts";
+import type { Tokens } from "./tokens.ts";
 
 export interface RouteContext {
   writer: Writer;
@@ -32,6 +36,8 @@ export interface RouteContext {
   clockOffsetUs: () => number | null;
   upkeep: UpkeepNumbers;
   eventLoop: EventLoop;
+  /** Who may send events, and who may read; absent: everybody who reaches the server. */
+  tokens?: { write?: Tokens; read?: Tokens };
   /** True from the first SIGTERM on. */
   draining: () => boolean;
 }
@@ -53,20 +59,33 @@ export function createRoutes(context: RouteContext): Record<string, Handler> {
   const http: HttpStats = {
     refused: Object.fromEntries(REFUSALS.map((reason) => [reason, 0])) as Record<Refusal, number>,
     countsRefused: 0,
+    readsUnauthorized: 0,
     ackLatencyUs: new Histogram(),
   };
   let countsRunning = 0;
   const getOnly = (handler: Handler): Handler => {
     return (request) => (isGet(request) ? handler(request) : methodNotAllowed("GET, HEAD"));
   };
+  const readersOnly = (handler: Handler): Handler => {
+    return getOnly((request) => {
+      if (mayAsk(context.tokens?.read, request)) return handler(request);
+      http.readsUnauthorized++;
+      return unauthorized(context, "--read-token-file");
+    });
+  };
   return {
     "/": (request) => {
-      if (request.method === "POST") return postEvent(context, http, request);
+      if (request.method === "POST") {
+        // Before its body: who may not send has nothing of it read.
+        if (mayAsk(context.tokens?.write, request)) return postEvent(context, http, request);
+        http.refused.unauthorized++;
+        return unauthorized(context, "--token-file");
+      }
       if (isGet(request)) return answer(context, 200, HOME_BODY, "text/html");
       http.refused.method++;
       return methodNotAllowed("GET, HEAD, POST");
     },
-    "/counts": getOnly((request) => {
+    "/counts": readersOnly((request) => {
       if (countsRunning >= COUNTS_REQUESTS_MAX) {
         http.countsRefused++;
         const text = `${COUNTS_REQUESTS_MAX} such questions are being answered already; try again later\n`;
@@ -80,7 +99,7 @@ export function createRoutes(context: RouteContext): Record<string, Handler> {
       const problem = await notReady(context);
       return problem ? answer(context, 503, `not ready: ${problem}\n`) : answer(context, 200, "ready\n");
     }),
-    "/metrics": getOnly(async () => {
+    "/metrics": readersOnly(async () => {
       const { version, commit, store, writer } = context;
       const [problem, gauges] = await Promise.all([notReady(context), gaugesIn(store)]);
       const source = {
@@ -250,6 +269,16 @@ async function pings(store: Store): Promise<boolean> {
 
 function isGet(request: BunRequest): boolean {
   return request.method === "GET" || request.method === "HEAD";
+}
+
+function mayAsk(tokens: Tokens | undefined, request: BunRequest): boolean {
+  return tokens === undefined || tokens.accepts(request.headers.get("authorization"));
+}
+
+/** `flag`: of serve, where its tokens come from. */
+function unauthorized(context: RouteContext, flag: string): Response {
+  const text = `unauthorized; want "Authorization: Bearer TOKEN" with a token of the server's ${flag}\n`;
+  return answer(context, 401, text, "text/plain", { "WWW-Authenticate": "Bearer" });
 }
 
 function methodNotAllowed(allow: string): Response {

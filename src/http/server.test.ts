@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, spyOn, test } from "bun:test";
+import { once } from "node:events";
 import { connect } from "node:net";
 import { systemClock } from "../clock.ts";
 import { Reto3Error } from "../errors.ts";
@@ -7,6 +8,7 @@ import type { Store } from "../store/store.ts";
 import { FlushSequence } from "../writer/sequence.ts";
 import { Writer, type WriterOptions } from "../writer/writer.ts";
 import { startServer, type HttpServer } from "./server.ts";
+import { Tokens } from "./tokens.ts";
 
 const EVENT = "value=2016-05-28+11%3A11%3A11.123456";
 const STORED = "<html><body><h1>POST!</h1></body></html>";
@@ -28,7 +30,7 @@ afterEach(async () => {
   }
 });
 
-function start(store: Store = memoryStore(), options: Partial<WriterOptions> = {}) {
+function start(store: Store = memoryStore(), options: Partial<WriterOptions> = {}, tokens = {}) {
   const clock = systemClock();
   const writer = new Writer({ store, clock, ...options });
   const errors: unknown[] = [];
@@ -42,6 +44,7 @@ function start(store: Store = memoryStore(), options: Partial<WriterOptions> = {
     commit: "0123456789ab",
     clockOffsetUs: () => -1_500,
     upkeep: { ...NO_UPKEEP, mergedMinutes: 7 },
+    tokens,
     onError: (error) => errors.push(error),
   });
   started.push({ server, writer });
@@ -258,6 +261,58 @@ describe("other requests", () => {
   });
 });
 
+describe("without the token that is wanted", () => {
+  const TOKEN = "0123456789abcdef";
+  const withTokens = () => start(memoryStore(), {}, { write: new Tokens([TOKEN]), read: new Tokens([TOKEN]) });
+
+  test("an event is answered 401 before any of its body has come", async () => {
+    const { server, writer } = withTokens();
+    const { hostname, port } = new URL(server.url);
+    const head = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 40\r\n\r\n";
+    const socket = connect(Number(port), hostname, () => socket.write(head));
+    const [answer] = (await once(socket, "data")) as [Buffer];
+    socket.destroy();
+    expect(String(answer)).toStartWith("HTTP/1.1 401 Unauthorized\r\n");
+    expect(String(answer)).toMatch(/\r\nWWW-Authenticate: Bearer\r\n/i);
+    expect(String(answer)).toEndWith(
+      '\r\n\r\nunauthorized; want "Authorization: Bearer TOKEN" with a token of the server\'s --token-file\n',
+    );
+    expect(writer.stats.acceptedEvents).toBe(0);
+  });
+
+  test("what is in its body is not taken for the next request", async () => {
+    const { server, writer } = withTokens();
+    const next = `POST / HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${TOKEN}\r\nConnection: close\r\nContent-Length: `;
+    const hidden = `${next}${EVENT.length}\r\n\r\n${EVENT}`;
+    const first = `POST / HTTP/1.1\r\nHost: x\r\nContent-Length: ${hidden.length}\r\n\r\n`;
+    const { hostname, port } = new URL(server.url);
+    let received = "";
+    const socket = connect(Number(port), hostname, () => socket.write(first));
+    const closed = once(socket, "close");
+    socket.on("data", (chunk) => {
+      received += String(chunk);
+      // Its body comes when it has been answered; then the next one.
+      if (received.split("HTTP/1.1 ").length === 2) socket.write(hidden + next + "0\r\n\r\n");
+    });
+    await closed;
+    expect(received.match(/HTTP\/1\.1 \d+/g)).toEqual(["HTTP/1.1 401", "HTTP/1.1 400"]);
+    expect(writer.stats.acceptedEvents).toBe(0);
+  });
+
+  test("the header may come twice, and then it is none", async () => {
+    const { server } = withTokens();
+    const twice = `Authorization: Bearer ${TOKEN}\r\n`.repeat(2);
+    const head = `POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${twice}Content-Length: ${EVENT.length}\r\n\r\n`;
+    expect(await raw(server.url, head + EVENT)).toStartWith("HTTP/1.1 401 ");
+  });
+
+  test("GET /counts does not look at its query, and takes no place of those who may ask", async () => {
+    const { server } = withTokens();
+    const answers = await Promise.all(Array.from({ length: 20 }, () => fetch(`${server.url}/counts?nonsense=1`)));
+    expect(new Set(answers.map((answer) => answer.status))).toEqual(new Set([401]));
+  });
+});
+
 describe("GET /counts", () => {
   /** `store` whose claims come when `gate` is opened; `asked` has a row for each question. */
   function gated(store: Store) {
@@ -422,7 +477,17 @@ describe("GET /metrics", () => {
     // The store has neither.
     for (const absent of ["reto3_store_log_bytes", "reto3_store_disk_free_bytes"]) expect(value(absent)).toBeNaN();
     expect(text).toContain('reto3_build_info{version="1.2.3",commit="0123456789ab"');
-    for (const reason of ["invalid", "too_large", "method", "queue_full", "draining", "timeout", "store_refused"]) {
+    expect(value("reto3_reads_unauthorized_total")).toBe(0);
+    for (const reason of [
+      "unauthorized",
+      "invalid",
+      "too_large",
+      "method",
+      "queue_full",
+      "draining",
+      "timeout",
+      "store_refused",
+    ]) {
       expect(value(`reto3_requests_refused_total{reason="${reason}"}`)).toBe(0);
     }
   });

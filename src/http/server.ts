@@ -6,8 +6,11 @@ import { messageOf, Reto3Error } from "../errors.ts";
 import { watchEventLoop } from "./process-metrics.ts";
 import { createRoutes, notFound, type RouteContext } from "./routes.ts";
 
-/** Above this Bun answers 413 by itself, before the routes see (and count) it. */
-const REQUEST_BYTES_MAX = 64 * 1024;
+/**
+ * Above this Bun answers 413 by itself, before the routes see (and count) it. As small as this because so much is held for
+ * every connection that begins a body and does not end it.
+ */
+const REQUEST_BYTES_MAX = 4 * 1024;
 
 /** A connection on which nothing happens for so long is closed; slow headers and bodies too. */
 const IDLE_TIMEOUT_SECONDS = 30;
@@ -16,12 +19,14 @@ export interface ServerOptions extends Omit<RouteContext, "draining" | "eventLoo
   host: string;
   /** 0: any free port. */
   port: number;
+  /** Certificate (with its chain) and key, in PEM; absent: plain HTTP. */
+  tls?: { cert: string; key: string };
   /** Told of errors that no route expected. */
   onError: (error: unknown) => void;
 }
 
 export interface HttpServer {
-  /** http://host:port */
+  /** http://host:port, or https:// with `tls` */
   readonly url: string;
   /**
    * Says that it is not ready and tells kept-alive clients to go, still taking events for `delayMs`; then refuses new
@@ -39,7 +44,7 @@ export function startServer(options: ServerOptions): HttpServer {
   const routes = createRoutes({ ...options, eventLoop, draining: () => draining });
   const server = listen(options, routes);
   return {
-    url: `http://${options.host.includes(":") ? `[${options.host}]` : options.host}:${server.port}`,
+    url: `${options.tls ? "https" : "http"}://${options.host.includes(":") ? `[${options.host}]` : options.host}:${server.port}`,
     async drain(delayMs) {
       draining = true;
       await Bun.sleep(delayMs);
@@ -52,11 +57,12 @@ export function startServer(options: ServerOptions): HttpServer {
   };
 }
 
-function listen({ host, port, onError }: ServerOptions, routes: ReturnType<typeof createRoutes>) {
+function listen({ host, port, tls, onError }: ServerOptions, routes: ReturnType<typeof createRoutes>) {
   try {
     return Bun.serve({
       hostname: host,
       port,
+      ...(tls && { tls }),
       // By default Bun shares a port silently with whoever has it already: events would go to two stores.
       reusePort: false,
       development: false,

@@ -3,13 +3,13 @@
 // Meets the server over HTTP only.
 
 import { formatTimestamp } from "../units.ts";
-import { openConnection, type Connection, type Exchange } from "./connection.ts";
+import { openConnection, type Connection, type Exchange, type Target } from "./connection.ts";
 import type { Schedule } from "./pacer.ts";
 import { LoadResult, outcomeOf, type LoadOutcome, type LoadRecord } from "./result.ts";
 
-export interface AttackOptions {
-  host: string;
-  port: number;
+export interface AttackOptions extends Target {
+  /** What the server wants of who sends events. */
+  token?: string;
   schedule: Schedule;
   connectionsMax: number;
   /** A connection is closed after so many answers; 0: never. */
@@ -53,6 +53,7 @@ export class Attack {
     this.#options = options;
     this.#head =
       `POST / HTTP/1.1\r\nHost: ${options.host}:${options.port}\r\n` +
+      (options.token === undefined ? "" : `Authorization: Bearer ${options.token}\r\n`) +
       `Content-Type: application/x-www-form-urlencoded\r\nContent-Length: ${eventBody(0).length}\r\n\r\n`;
   }
 
@@ -104,7 +105,7 @@ export class Attack {
   async #connect(): Promise<void> {
     this.#connections++;
     try {
-      const connection = await openConnection(this.#options.host, this.#options.port, () => {
+      const connection = await openConnection(this.#options, () => {
         this.#connections--;
         const at = this.#free.indexOf(connection);
         if (at >= 0) this.#free.splice(at, 1);
@@ -144,7 +145,11 @@ export class Attack {
   #record(dueMs: number, sentMs: number | null, exchange: Exchange | { unsent: string }): void {
     const answered = "status" in exchange;
     const outcome: LoadOutcome = answered ? outcomeOf(exchange.status) : "unsent" in exchange ? "unsent" : "unknown";
-    const reason = answered ? `status ${exchange.status}` : "unsent" in exchange ? exchange.unsent : exchange.lost;
+    const reason = answered
+      ? this.#statusText(exchange.status)
+      : "unsent" in exchange
+        ? exchange.unsent
+        : exchange.lost;
     const record: LoadRecord = {
       dueUs: epochUs(dueMs),
       sentUs: sentMs === null ? null : epochUs(sentMs),
@@ -154,6 +159,12 @@ export class Attack {
     };
     this.result.add(record, reason);
     this.#options.onRecord?.(record);
+  }
+
+  #statusText(status: number): string {
+    if (status !== 401) return `status ${status}`;
+    const given = this.#options.token !== undefined;
+    return `status 401: the server ${given ? "does not accept the token of" : "wants a token:"} --token-file`;
   }
 
   /** Closes connections whose answer is overdue; that ends their request as lost. */

@@ -5,6 +5,7 @@
 // It holds only if nobody else sends events to the same store in the meantime.
 
 import { messageOf, Reto3Error } from "../errors.ts";
+import { noAnswer } from "./no-answer.ts";
 import { bucketCeilUs, bucketStartUs, SECOND_US } from "../period.ts";
 import { formatIso, parseInstantUs } from "../units.ts";
 
@@ -15,6 +16,12 @@ const ROUND_MS = 200;
 
 /** No answer may take longer. */
 const ANSWER_TIMEOUT_MS = 30_000;
+
+/** What the server wants of who reads, and the certificates (PEM) that it is trusted by. */
+export interface Access {
+  token?: string;
+  ca?: string;
+}
 
 export interface Baseline {
   /** Where the range of this run starts, by the server's clock. */
@@ -37,10 +44,10 @@ interface Counts {
 }
 
 /** Asks for the server's clock and what it counts already. Throws if the server does not answer. */
-export async function takeBaseline(url: string): Promise<Baseline> {
-  const { nowUs } = await getCounts(url, "last=1s");
+export async function takeBaseline(url: string, access: Access = {}): Promise<Baseline> {
+  const { nowUs } = await getCounts(url, access, "last=1s");
   const fromUs = bucketStartUs(nowUs, SECOND_US) - CLOCK_MARGIN_US;
-  const { events } = await getCounts(url, rangeQuery(fromUs, bucketCeilUs(nowUs + CLOCK_MARGIN_US, SECOND_US)));
+  const { events } = await getCounts(url, access, rangeQuery(fromUs, bucketCeilUs(nowUs + CLOCK_MARGIN_US, SECOND_US)));
   return { fromUs, events };
 }
 
@@ -50,16 +57,17 @@ export async function checkCounts(
   baseline: Baseline,
   sent: { acked: number; unknown: number },
   settleMs: number,
+  access: Access = {},
 ): Promise<CheckResult> {
   const deadlineMs = performance.now() + settleMs;
   let counted: number | null = null;
   try {
     // A restarted server may need a while until it answers again.
-    const first = await getCounts(url, "last=1s", deadlineMs);
+    const first = await getCounts(url, access, "last=1s", deadlineMs);
     const toUs = bucketCeilUs(first.nowUs + CLOCK_MARGIN_US, SECOND_US);
     const query = rangeQuery(baseline.fromUs, toUs);
     for (;;) {
-      const answer = await getCounts(url, query, deadlineMs);
+      const answer = await getCounts(url, access, query, deadlineMs);
       counted = answer.events - baseline.events;
       const tooMany = counted > sent.acked + sent.unknown;
       const settled = answer.completeUs >= toUs || (counted >= sent.acked && sent.unknown === 0);
@@ -84,29 +92,42 @@ function rangeQuery(fromUs: number, toUs: number): string {
 }
 
 /** Asks again until `deadlineMs` (performance.now()) while there is no answer; once without it. */
-async function getCounts(url: string, query: string, deadlineMs = 0): Promise<Counts> {
+async function getCounts(url: string, { token, ca }: Access, query: string, deadlineMs = 0): Promise<Counts> {
   const address = new URL(`/counts?${query}`, url);
+  const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
   for (;;) {
     try {
-      const response = await fetch(address, { signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS) });
+      const response = await fetch(address, {
+        headers,
+        ...(ca !== undefined && { tls: { ca } }),
+        // A token is for this server and no other.
+        redirect: "manual",
+        signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
+      });
+      if (response.status === 401) throw unauthorized(address.origin, token !== undefined);
       if (!response.ok) throw new Error(`status ${response.status}: ${(await response.text()).trim()}`);
       return parseCounts(await response.json());
     } catch (error) {
+      if (error instanceof Reto3Error) throw error;
       if (performance.now() < deadlineMs) {
         await Bun.sleep(ROUND_MS);
         continue;
       }
-      throw new Reto3Error("STORE_UNAVAILABLE", `cannot read the counts from ${address.origin}: ${reasonOf(error)}`, {
-        hint: "is 'reto3 serve' running there? name it with --url",
+      const { reason, hint } = noAnswer(error);
+      throw new Reto3Error("STORE_UNAVAILABLE", `cannot read the counts from ${address.origin}: ${reason}`, {
+        hint,
         cause: error,
       });
     }
   }
 }
 
-/** The system's code says it better than fetch's advice to programmers. */
-function reasonOf(error: unknown): string {
-  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : messageOf(error);
+/** Asking again does not help. */
+function unauthorized(origin: string, given: boolean): Reto3Error {
+  const problem = given ? "it does not accept the token of --read-token-file" : "the server wants a token";
+  return new Reto3Error("REMOTE", `cannot read the counts from ${origin}: ${problem}`, {
+    hint: "want a file with a token that serve has in its --read-token-file as --read-token-file",
+  });
 }
 
 function parseCounts(answer: unknown): Counts {

@@ -1,4 +1,4 @@
-// One HTTP/1.1 connection over a raw socket, with one request in flight and never a pipelined one.
+// One HTTP/1.1 connection over a raw socket, or one with TLS, with one request in flight and never a pipelined one.
 // Knows just enough of HTTP for the answers of a small POST: a status, a length, whether the server wants to part.
 
 import type { Socket } from "bun";
@@ -24,15 +24,29 @@ interface State {
   answers: number;
 }
 
-/** Opens a connection; rejects if that fails. `onClose` is called once when it has ended for whatever reason. */
-export async function openConnection(host: string, port: number, onClose: () => void): Promise<Connection> {
-  const state: State = { received: "", unsent: undefined, done: undefined, open: true, answers: 0 };
+export interface Target {
+  host: string;
+  port: number;
+  /** Speaks TLS; the certificate must be for `host`, and signed by one of `ca` (PEM), without it by one that all trust. */
+  tls?: { ca?: string };
+}
+
+/**
+ * Opens a connection; rejects if that fails, with TLS also if the certificate is not trusted, before anything was sent.
+ * `onClose` is called once when an opened one has ended for whatever reason.
+ */
+export async function openConnection({ host, port, tls }: Target, onClose: () => void): Promise<Connection> {
+  const state: State = { received: "", unsent: undefined, done: undefined, open: tls === undefined, answers: 0 };
   const finish = (exchange: Exchange) => {
     const { done } = state;
     state.done = undefined;
     done?.(exchange);
   };
+  const trusted = Promise.withResolvers<void>();
+  // Nobody waits for it without TLS.
+  trusted.promise.catch(() => {});
   const end = (reason: string) => {
+    trusted.reject(new Error(reason));
     if (!state.open) return;
     state.open = false;
     finish({ lost: reason });
@@ -41,7 +55,15 @@ export async function openConnection(host: string, port: number, onClose: () => 
   const socket = await Bun.connect({
     hostname: host,
     port,
+    // Not `{}`: for that Bun opens a connection without TLS.
+    ...(tls && { tls: { rejectUnauthorized: true, ...tls } }),
     socket: {
+      handshake(own, done, error) {
+        if (done && own.authorized) {
+          state.open = true;
+          trusted.resolve();
+        } else trusted.reject(error ?? new Error("the certificate is not trusted"));
+      },
       data(own, chunk) {
         state.received += chunk.toString("latin1");
         const answer = parseAnswer(state.received);
@@ -61,6 +83,14 @@ export async function openConnection(host: string, port: number, onClose: () => 
       error: (_own, error) => end(error.message),
     },
   });
+  if (tls) {
+    try {
+      await trusted.promise;
+    } catch (error) {
+      socket.terminate();
+      throw error;
+    }
+  }
   return {
     send(request, done) {
       state.done = done;

@@ -12,6 +12,8 @@ export interface LoadReport {
   unsent: number;
   counted: number | null;
   holds: boolean;
+  /** How often each status or reason was seen. */
+  reasons: Record<string, number>;
 }
 
 export async function load(url: string, args: string[]): Promise<LoadReport> {

@@ -59,7 +59,7 @@ export async function serve(store: string, args: string[] = [], port = "0"): Pro
     folder[Symbol.dispose]();
   });
   let url: string | undefined;
-  while ((url = /listening on (http:\S+)\n/.exec(said())?.[1]) === undefined) {
+  while ((url = /listening on (https?:\S+)\n/.exec(said())?.[1]) === undefined) {
     if (lastWords !== undefined) throw new Error(`serve ended before it listened:\n${said()}`);
     await Bun.sleep(5);
   }

@@ -188,7 +188,10 @@ describe.skipIf(!hasCassandra)("Cassandra", () => {
 
   test("a host where nothing listens is an error with a hint", async () => {
     const error = await openFailure("cassandra://127.0.0.1:1/reto3");
-    expect([error.code, error.hint]).toEqual(["STORE_OPEN", expect.stringContaining("check that Cassandra listens")]);
+    expect([error.code, error.hint]).toEqual([
+      "STORE_UNAVAILABLE",
+      expect.stringContaining("check that Cassandra listens"),
+    ]);
   });
 
   test(

@@ -22,7 +22,24 @@ const FOR_GOOD = new Set<number>([
 
 export function storeError(error: unknown): Reto3Error {
   if (error instanceof Reto3Error) return error;
-  return new Reto3Error(codeOf(error), `Cassandra: ${describeError(error)}`, { cause: error });
+  const hint = grantFor(error);
+  return new Reto3Error(codeOf(error), `Cassandra: ${describeError(error)}`, { cause: error, ...(hint && { hint }) });
+}
+
+/** As a number, which is what the driver's errors have. */
+const UNAUTHORIZED: number = codes.unauthorized;
+
+/** What a superuser may do about `User reto3 has no SELECT permission on <table reto3.claims> or any of its parents`. */
+function grantFor(error: unknown): string | undefined {
+  if (!(error instanceof driverErrors.ResponseError) || error.code !== UNAUTHORIZED) return undefined;
+  const all = "docs/deploy.md lists all that reto3 needs";
+  const match = /^User (\S+) has no ([A-Z]+) permission on <(.*?)>/.exec(error.message);
+  if (!match) return all;
+  const [, user = "", permission = "", resource = ""] = match;
+  const keyspace = /^(?:table|keyspace|all tables in) (\w+)/.exec(resource)?.[1];
+  const on = keyspace === undefined ? "ALL KEYSPACES" : `KEYSPACE ${keyspace}`;
+  const role = /^[a-z][a-z0-9_]*$/.test(user) ? user : `"${user}"`;
+  return `as a superuser: GRANT ${permission} ON ${on} TO ${role}; ${all}`;
 }
 
 /** As a number, which is what the driver's errors have. */
@@ -55,6 +72,65 @@ function codeOf(error: unknown): ErrorCode {
     if (inner.length === 0) return "STORE_UNAVAILABLE";
   }
   return "STORE_UNKNOWN";
+}
+
+/** As of a node that is not there, or not yet. */
+const AWAY = new Set<unknown>([
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "ETIMEDOUT",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+]);
+
+/** True where no node answered, and one may later: nothing listens, or it is not done with starting. */
+export function isAway(error: unknown): boolean {
+  if (!(error instanceof driverErrors.NoHostAvailableError)) return false;
+  const inner: unknown[] = Object.values(error.innerErrors ?? {});
+  return inner.every(
+    (one) =>
+      one instanceof driverErrors.OperationTimedOutError ||
+      (one instanceof driverErrors.DriverError && one.message === "Connection timeout") ||
+      (one instanceof driverErrors.ResponseError && NO_EFFECT.has(one.code)) ||
+      (one instanceof Error && "code" in one && AWAY.has(one.code)),
+  );
+}
+
+/** What OpenSSL calls a certificate that it does not take for good. */
+const UNKNOWN_AUTHORITY = new Set<unknown>([
+  "SELF_SIGNED_CERT_IN_CHAIN",
+  "DEPTH_ZERO_SELF_SIGNED_CERT",
+  "UNABLE_TO_GET_ISSUER_CERT",
+  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+  "CERT_SIGNATURE_FAILURE",
+  "CERT_HAS_EXPIRED",
+  "CERT_NOT_YET_VALID",
+  "CERT_REVOKED",
+  "CERT_UNTRUSTED",
+  "INVALID_CA",
+  "INVALID_PURPOSE",
+]);
+
+export type Rejection = "no login" | "login" | "authority" | "name" | "no TLS" | "client certificate";
+
+/** What a node and we did not like of each other before the first request; undefined where it was something else. */
+export function whyRejected(error: unknown): Rejection | undefined {
+  const inner: unknown[] =
+    error instanceof driverErrors.NoHostAvailableError ? Object.values(error.innerErrors ?? {}) : [];
+  for (const one of [error, ...inner]) {
+    if (one instanceof driverErrors.AuthenticationError)
+      return /no authenticator/.test(one.message) ? "no login" : "login";
+    const code = one instanceof Error && "code" in one ? String(one.code) : "";
+    if (UNKNOWN_AUTHORITY.has(code)) return "authority";
+    if (code === "ERR_TLS_CERT_ALTNAME_INVALID") return "name";
+    if (code === "ERR_SSL_WRONG_VERSION_NUMBER") return "no TLS";
+    // An internal error is what Cassandra calls a client's certificate of an authority that it does not know.
+    if (/^ERR_SSL_.*ALERT_(.*CERT|UNKNOWN_CA|HANDSHAKE_FAILURE|INTERNAL_ERROR)/.test(code)) return "client certificate";
+  }
+  return undefined;
 }
 
 /** What went wrong, for people: per host where the driver tried several. */

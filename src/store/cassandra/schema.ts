@@ -6,6 +6,7 @@ import type { Client, types } from "cassandra-driver";
 import { DEFAULT_RETENTION } from "../../config.ts";
 import { Reto3Error } from "../../errors.ts";
 import type { OpenOptions, Retention } from "../store.ts";
+import { storeError } from "./errors.ts";
 import { askEachNode, changeSchema, hostsOf, type Query } from "./session.ts";
 import type { CassandraAddress } from "./url.ts";
 
@@ -148,6 +149,7 @@ export async function ensureSchema(
     known = await agreedSchema(client, address);
   }
   const { tables } = known;
+  if (options.mode !== "read") await mustReadAndWrite(client, keyspace, tables);
   const lifetimeOf = (name: string) => tables.get(name)?.seconds || null;
   return {
     rf,
@@ -161,6 +163,27 @@ export async function ensureSchema(
     hasMerged: tables.has("merged_1s") && tables.has("merged_1m"),
     id: tables.get("events")?.id ?? "",
   };
+}
+
+/**
+ * Throws STORE_REFUSED for a user that may not read or write: before anything is taken, rather than at the first event. Of no
+ * partition at all, so that Cassandra checks the rights and then does nothing.
+ */
+async function mustReadAndWrite(client: Client, keyspace: string, tables: KnownSchema["tables"]): Promise<void> {
+  const query = anyNode(client);
+  const must = async (cql: string) => {
+    const error = await query(cql).then(() => undefined, storeError);
+    // One of several nodes that hangs must not keep a server from starting.
+    if (error?.code === "STORE_REFUSED") throw error;
+  };
+  const there = Object.entries(TABLES).filter(([name]) => tables.has(name));
+  await Promise.all(
+    there.flatMap(([name, { columns }]) => {
+      const keys = /PRIMARY KEY \(\((.*?)\)/.exec(columns)?.[1]?.split(", ") ?? [];
+      const from = `FROM ${keyspace}.${name} WHERE ${keys.map((key) => `${key} IN ()`).join(" AND ")}`;
+      return [must(`SELECT ${keys[0]} ${from}`), must(`DELETE ${from}`)];
+    }),
+  );
 }
 
 /**
