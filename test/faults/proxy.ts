@@ -6,6 +6,8 @@ export interface Proxy extends AsyncDisposable {
   readonly port: number;
   /** Every answer of the store comes so much later. */
   delayMs: number;
+  /** How many there are. */
+  readonly connections: number;
   /** Breaks all connections in the middle of what the next one carries, either way. */
   cut(): void;
 }
@@ -14,7 +16,7 @@ export async function startProxy(target: { host: string; port: number }): Promis
   /** Both ends of each connection. */
   const sockets = new Set<Socket>();
   let cuts = false;
-  const proxy = { delayMs: 0 };
+  let delayMs = 0;
 
   const breakAll = () => {
     for (const socket of sockets) socket.destroy();
@@ -28,7 +30,7 @@ export async function startProxy(target: { host: string; port: number }): Promis
         else to.write(chunk);
       };
       // Timers of the same length fire in their order.
-      if (delayed && proxy.delayMs > 0) setTimeout(send, proxy.delayMs);
+      if (delayed && delayMs > 0) setTimeout(send, delayMs);
       else send();
     });
     from.on("error", () => {});
@@ -44,12 +46,21 @@ export async function startProxy(target: { host: string; port: number }): Promis
     forward(store, client, true);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return Object.assign(proxy, {
+  return {
+    get delayMs() {
+      return delayMs;
+    },
+    set delayMs(ms) {
+      delayMs = ms;
+    },
     port: (server.address() as AddressInfo).port,
+    get connections() {
+      return sockets.size / 2;
+    },
     cut: () => void (cuts = true),
     async [Symbol.asyncDispose]() {
       breakAll();
       await new Promise((resolve) => server.close(resolve));
     },
-  });
+  };
 }

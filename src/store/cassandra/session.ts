@@ -4,6 +4,7 @@
 import { connect as tlsConnect, type ConnectionOptions } from "node:tls";
 import { Client, errors, policies, types, type Host } from "cassandra-driver";
 import { messageOf, Reto3Error } from "../../errors.ts";
+import { keepToOneControlConnection } from "./control-connection.ts";
 import { describeError, isAway, storeError, whyRejected } from "./errors.ts";
 import type { CassandraAddress } from "./url.ts";
 import { wayInto, whyNotOurs, type WayIn } from "./way-in.ts";
@@ -16,7 +17,7 @@ const REQUEST_TIMEOUT_MS = 3_000;
 /** A node may take long to make a table. */
 const SCHEMA_TIMEOUT_MS = 30_000;
 
-const RECONNECT_MS = 500;
+const RECONNECT_MS = 250;
 
 /** For a better hint alone. */
 const TLS_ANSWER_MS = 2_000;
@@ -52,6 +53,7 @@ export async function connect(address: CassandraAddress): Promise<Client> {
     },
     isMetadataSyncEnabled: false,
   });
+  keepToOneControlConnection(client, hosts);
   try {
     await client.connect();
     return client;
