@@ -45,7 +45,7 @@ export function keepToOneControlConnection(client: Client, contactPoints: readon
       control._resolvedContactPoints.clear();
       await Promise.all(contactPoints.map((name) => control._parseContactPoint(name)));
       // In a container's new life its name leads elsewhere.
-      for (const endpoint of [...control._contactPoints])
+      for (const endpoint of control._contactPoints)
         if (control.hosts.get(endpoint)) control._contactPoints.delete(endpoint);
       if (control._contactPoints.size === 0) throw error;
       await control._initializeConnection();
