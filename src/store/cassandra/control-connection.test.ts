@@ -1,46 +1,82 @@
 /* oxlint-disable no-underscore-dangle -- the names are the driver's own */
-// What happens where a name leads to another address after all nodes were lost. That nothing piles up is in test/faults.test.ts, with a real node.
+// What becomes of the connections when all of them are lost, with a real node; that nothing piles up under load is in test/faults.test.ts.
 
-import { expect, test } from "bun:test";
-import { Client } from "cassandra-driver";
-import { keepToOneControlConnection } from "./control-connection.ts";
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import type { Client } from "cassandra-driver";
+import { startProxy, type Proxy } from "../../../test/faults/proxy.ts";
+import { hasCassandra, testKeyspace, type TestKeyspace } from "../../../test/support/cassandra.ts";
+import { until } from "../../../test/support/reto3.ts";
+import { connect } from "./session.ts";
+import { parseCassandraUrl } from "./url.ts";
 
-/** A client that never connects, which knows the node at `known`, and whose name leads to `endpoint`. */
-function clientThatLostAll(known: string, endpoint: string) {
-  const client = new Client({ contactPoints: ["cassandra"], localDataCenter: "datacenter1" });
-  const { controlConnection: control } = client as unknown as { controlConnection: Record<string, unknown> };
-  const tried: string[] = [];
-  const watched: object[] = [];
-  Object.assign(control, {
-    hosts: new Map([[known, {}]]),
-    _borrowAConnection: () => {
-      throw new Error("no connection");
+const RUN_MS = 60_000;
+
+describe.skipIf(!hasCassandra)("a client that has lost its node", () => {
+  let keyspace: TestKeyspace;
+  let target: { host: string; port: number };
+  let first: Proxy;
+  let client: Client;
+  beforeEach(async () => {
+    keyspace = testKeyspace();
+    const [, host = "", port = ""] = /\/\/([^:/,]+):(\d+)/.exec(keyspace.address) ?? [];
+    target = { host, port: Number(port) };
+    first = await startProxy(target, { host: "127.0.0.1" });
+    client = await connect(parseCassandraUrl(`cassandra://127.0.0.1:${first.port}/system?dc=datacenter1`));
+  }, RUN_MS);
+  afterEach(async () => {
+    await client.shutdown();
+    await first[Symbol.asyncDispose]();
+    await keyspace[Symbol.asyncDispose]();
+  }, RUN_MS);
+
+  const answers = async () => {
+    try {
+      await client.execute("SELECT release_version FROM system.local");
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  /** A pool that has no connection tries after a quarter of a second; one too many would show. */
+  const allPoolsConnected = () => Bun.sleep(1_000);
+  /** From now on the contact point leads there; only the name service is not a real one. */
+  const leadTo = (endpoint: string) => {
+    const { controlConnection } = client as unknown as { controlConnection: Record<string, unknown> };
+    const points = controlConnection["_contactPoints"] as Set<string>;
+    controlConnection["_parseContactPoint"] = async () => void points.add(endpoint);
+  };
+
+  test(
+    "has as many connections as before when it is back, however often",
+    async () => {
+      for (let loss = 0; loss < 6; loss++) {
+        first.cut();
+        await until(async () => !(await answers()));
+        await until(answers);
+      }
+      await allPoolsConnected();
+      expect(first.connections).toBeLessThanOrEqual(3);
     },
-    _parseContactPoint: async () => void (control["_contactPoints"] as Set<string>).add(endpoint),
-    _initializeConnection: async () => void tried.push(...(control["_contactPoints"] as Set<string>)),
-    _setHealthListeners: (_: object, connection: object) => watched.push(connection),
-  });
-  keepToOneControlConnection(client, ["cassandra"]);
-  const refresh = control["_refreshControlConnection"] as (hosts: object) => Promise<void>;
-  const watch = control["_setHealthListeners"] as (host: object, connection: object) => void;
-  return { refresh: () => refresh({}), watch, tried, watched };
-}
+    RUN_MS,
+  );
 
-test("a node that is known comes back by its own pool: nothing is begun anew", async () => {
-  const { refresh, tried } = clientThatLostAll("10.0.0.1:9042", "10.0.0.1:9042");
-  await expect(refresh()).rejects.toThrow("no connection");
-  expect(tried).toEqual([]);
-});
-
-test("an address that is not known is connected to", async () => {
-  const { refresh, tried } = clientThatLostAll("10.0.0.1:9042", "10.0.0.2:9042");
-  await refresh();
-  expect(tried).toEqual(["10.0.0.2:9042"]);
-});
-
-test("a connection is watched once", () => {
-  const { watch, watched } = clientThatLostAll("10.0.0.1:9042", "10.0.0.1:9042");
-  const [one, other] = [{}, {}];
-  for (const connection of [one, one, other]) watch({}, connection);
-  expect(watched).toEqual([one, other]);
+  // Of what a node says first: who it is comes after some hundred bytes, who its peers are after it.
+  test.each([0, 100, 800, 1_200, 1_250, 1_300, 1_350, 1_600, 2_400, 4_000])(
+    "finds it at another address, though the first connection there breaks after %d bytes",
+    async (bytes) => {
+      await using second = await startProxy(target, { host: "127.0.0.2", port: first.port });
+      second.cutEachAfterBytes(1, bytes);
+      leadTo(`127.0.0.2:${first.port}`);
+      await first[Symbol.asyncDispose]();
+      await until(async () => !(await answers()));
+      await until(answers);
+      // And again, at the same place.
+      second.cut();
+      await until(async () => !(await answers()));
+      await until(answers);
+      await allPoolsConnected();
+      expect(second.connections).toBeLessThanOrEqual(3);
+    },
+    RUN_MS,
+  );
 });

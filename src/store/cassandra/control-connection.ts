@@ -1,18 +1,19 @@
 /* oxlint-disable no-underscore-dangle -- the names are the driver's own */
 
 // Keeps the driver to one control connection and one pool a node. Touches what is private to cassandra-driver 4.10.0
-// (lib/control-connection.js), whose version package.json pins.
+// (lib/control-connection.js, lib/host.js), whose version package.json pins.
 //
 // When all nodes are lost, the driver resolves the contact points anew and starts as if for the first time: a second pool for a
 // node that has one, which goes on connecting by itself, and a control connection that is watched twice, so that twice as many
 // are connected anew at the next loss. After twelve losses a server had a thousand connections, after fifty ten thousand and 5 GB of memory.
-// So: it starts like that at addresses that it does not know alone. Nodes that it knows come back by their own pools.
+// So: it starts like that at addresses that it does not know alone. Nodes that it knows come back by their own pools, of which each has one.
 
-import type { Client } from "cassandra-driver";
+import { types, type Client, type Host } from "cassandra-driver";
 
 interface ControlConnection {
   connection: object | null;
-  readonly hosts: { get(endpoint: string): object | undefined };
+  readonly hosts: { get(endpoint: string): object | undefined; values(): PooledHost[] };
+  readonly _profileManager: { getDistance(host: PooledHost): types.distance };
   /** "address:port" of all that the contact points lead to. */
   readonly _contactPoints: Set<string>;
   readonly _resolvedContactPoints: Map<string, readonly string[]>;
@@ -26,15 +27,26 @@ interface ControlConnection {
   _setHealthListeners(host: object, connection: object): void;
 }
 
+interface PooledHost extends Host {
+  /** Connects in the background, where no connection is there and none is on its way. */
+  initializePool(): void;
+}
+
 /** Before `client` connects. */
 export function keepToOneControlConnection(client: Client, contactPoints: readonly string[]): void {
   const { controlConnection: control } = client as unknown as { controlConnection: ControlConnection };
   const watch = control._setHealthListeners.bind(control);
-  const watched = new WeakSet<object>();
+  let isBeginning = false;
   control._setHealthListeners = (host, connection) => {
-    if (watched.has(connection)) return;
-    watched.add(connection);
-    watch(host, connection);
+    // It is watched when it is in use: two that see it break while it is being connected would get into each other's way.
+    if (!isBeginning) watch(host, connection);
+  };
+
+  /** A node that was met after the first connection has a pool without any connection, which nobody else fills. */
+  const fillPools = () => {
+    for (const host of control.hosts.values()) {
+      if (control._profileManager.getDistance(host) !== types.distance.ignored) host.initializePool();
+    }
   };
 
   control._refreshControlConnection = async (hosts) => {
@@ -47,8 +59,14 @@ export function keepToOneControlConnection(client: Client, contactPoints: readon
       // In a container's new life its name leads elsewhere.
       for (const endpoint of control._contactPoints)
         if (control.hosts.get(endpoint)) control._contactPoints.delete(endpoint);
-      if (control._contactPoints.size === 0) throw error;
-      await control._initializeConnection();
+      try {
+        if (control._contactPoints.size === 0) throw error;
+        isBeginning = true;
+        await control._initializeConnection();
+      } finally {
+        isBeginning = false;
+        fillPools();
+      }
     }
   };
 }

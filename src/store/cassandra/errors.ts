@@ -31,7 +31,8 @@ const UNAUTHORIZED: number = codes.unauthorized;
 
 /** What a superuser may do about `User reto3 has no SELECT permission on <table reto3.claims> or any of its parents`. */
 function grantFor(error: unknown): string | undefined {
-  if (!(error instanceof driverErrors.ResponseError) || error.code !== UNAUTHORIZED) return undefined;
+  if (!(error instanceof driverErrors.ResponseError) || error.code !== UNAUTHORIZED || cannotTellRights(error))
+    return undefined;
   const all = "docs/deploy.md lists all that reto3 needs";
   const match = /^User (\S+) has no ([A-Z]+) permission on <(.*?)>/.exec(error.message);
   if (!match) return all;
@@ -59,7 +60,15 @@ export function expiredEvents(cause?: unknown): Reto3Error {
   });
 }
 
+/** Cassandra could not read who may do what: too few nodes of system_auth are up (AuthCache, CassandraAuthorizer). Not for good. */
+function cannotTellRights(error: unknown): boolean {
+  const isAboutRights =
+    error instanceof driverErrors.AuthenticationError || error instanceof driverErrors.ResponseError;
+  return isAboutRights && /Unable to perform auth|Cannot achieve consistency level/.test(error.message);
+}
+
 function codeOf(error: unknown): ErrorCode {
+  if (cannotTellRights(error)) return "STORE_UNAVAILABLE";
   if (error instanceof driverErrors.AuthenticationError) return "STORE_REFUSED";
   if (error instanceof driverErrors.ResponseError) {
     if (NO_EFFECT.has(error.code)) return "STORE_UNAVAILABLE";
@@ -67,6 +76,7 @@ function codeOf(error: unknown): ErrorCode {
   }
   if (error instanceof driverErrors.NoHostAvailableError) {
     const inner: unknown[] = Object.values(error.innerErrors ?? {});
+    if (inner.some(cannotTellRights)) return "STORE_UNAVAILABLE";
     if (inner.some((one) => one instanceof driverErrors.AuthenticationError)) return "STORE_REFUSED";
     // No host was even tried. Where some were, they most likely took nothing either, but nobody can be sure.
     if (inner.length === 0) return "STORE_UNAVAILABLE";
@@ -92,6 +102,7 @@ export function isAway(error: unknown): boolean {
   return inner.every(
     (one) =>
       one instanceof driverErrors.OperationTimedOutError ||
+      cannotTellRights(one) ||
       (one instanceof driverErrors.DriverError && one.message === "Connection timeout") ||
       (one instanceof driverErrors.ResponseError && NO_EFFECT.has(one.code)) ||
       (one instanceof Error && "code" in one && AWAY.has(one.code)),
@@ -121,6 +132,7 @@ export function whyRejected(error: unknown): Rejection | undefined {
   const inner: unknown[] =
     error instanceof driverErrors.NoHostAvailableError ? Object.values(error.innerErrors ?? {}) : [];
   for (const one of [error, ...inner]) {
+    if (cannotTellRights(one)) continue;
     if (one instanceof driverErrors.AuthenticationError)
       return /no authenticator/.test(one.message) ? "no login" : "login";
     const code = one instanceof Error && "code" in one ? String(one.code) : "";

@@ -214,9 +214,13 @@ async function agreedSchema(client: Client, address: CassandraAddress, wanted?: 
         : texts.size > 1
           ? "its nodes know different tables or different nodes"
           : "tables are made only while all nodes answer";
-      throw new Reto3Error("STORE_OPEN", `store ${location}: ${what} (${says.join("; ")})`, {
-        hint: "see 'nodetool status' and 'nodetool describecluster'; start what is down, restart what does not catch up",
-      });
+      throw new Reto3Error(
+        first ? "STORE_OPEN" : "STORE_UNAVAILABLE",
+        `store ${location}: ${what} (${says.join("; ")})`,
+        {
+          hint: "see 'nodetool status' and 'nodetool describecluster'; start what is down, restart what does not catch up",
+        },
+      );
     }
     await Bun.sleep(AGREE_EVERY_MS);
   }
