@@ -18,6 +18,19 @@ describe("a cluster that cannot tell who may do what", () => {
   });
 });
 
+test("nobody says that nothing was done where one of the nodes may have done it", () => {
+  const mayHave = new driverErrors.OperationTimedOutError("no answer");
+  for (const text of ["Unable to perform authentication: no quorum", "Provided username ann is incorrect"]) {
+    const inner = { "10.0.0.1:9042": mayHave, "10.0.0.2:9042": new driverErrors.AuthenticationError(text) };
+    expect(storeError(new driverErrors.NoHostAvailableError(inner)).code).toBe("STORE_UNKNOWN");
+  }
+  const other = new driverErrors.ResponseError(
+    types.responseErrorCodes.serverError,
+    `Unable to perform auth ${NO_QUORUM}`,
+  );
+  expect(storeError(other).code).toBe("STORE_UNKNOWN");
+});
+
 test("a password that is wrong, and a right that is missing, are for good", () => {
   const inner = new driverErrors.AuthenticationError("Provided username ann and/or password are incorrect");
   const error = new driverErrors.NoHostAvailableError({ "10.0.0.1:9042": inner });

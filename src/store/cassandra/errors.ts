@@ -60,11 +60,17 @@ export function expiredEvents(cause?: unknown): Reto3Error {
   });
 }
 
-/** Cassandra could not read who may do what: too few nodes of system_auth are up (AuthCache, CassandraAuthorizer). Not for good. */
+const ABOUT_RIGHTS = new Set<number>([codes.badCredentials, codes.unauthorized]);
+
+/**
+ * Cassandra could not read who may do what: too few nodes of system_auth are up (AuthCache, CassandraAuthorizer). Not for good, and
+ * without effect: rights come before the request.
+ */
 function cannotTellRights(error: unknown): boolean {
   const isAboutRights =
-    error instanceof driverErrors.AuthenticationError || error instanceof driverErrors.ResponseError;
-  return isAboutRights && /Unable to perform auth|Cannot achieve consistency level/.test(error.message);
+    error instanceof driverErrors.AuthenticationError ||
+    (error instanceof driverErrors.ResponseError && ABOUT_RIGHTS.has(error.code));
+  return isAboutRights && error.message.includes("Unable to perform auth");
 }
 
 function codeOf(error: unknown): ErrorCode {
@@ -76,10 +82,9 @@ function codeOf(error: unknown): ErrorCode {
   }
   if (error instanceof driverErrors.NoHostAvailableError) {
     const inner: unknown[] = Object.values(error.innerErrors ?? {});
-    if (inner.some(cannotTellRights)) return "STORE_UNAVAILABLE";
-    if (inner.some((one) => one instanceof driverErrors.AuthenticationError)) return "STORE_REFUSED";
-    // No host was even tried. Where some were, they most likely took nothing either, but nobody can be sure.
-    if (inner.length === 0) return "STORE_UNAVAILABLE";
+    // Or no host was even tried. Where some were, they most likely took nothing either, but nobody can be sure.
+    if (inner.every(cannotTellRights)) return "STORE_UNAVAILABLE";
+    if (inner.every((one) => one instanceof driverErrors.AuthenticationError)) return "STORE_REFUSED";
   }
   return "STORE_UNKNOWN";
 }
