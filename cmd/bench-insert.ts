@@ -9,7 +9,7 @@ import type { Store } from "../src/store/store.ts";
 import { FlushSequence, type Keep } from "../src/writer/sequence.ts";
 import { defineCommand, duration, oneOf, toggle, whole, type Values } from "./flags.ts";
 import { log, print, progress } from "./output.ts";
-import { openStoreAt, storeFlag } from "./store-flag.ts";
+import { openStoreAt, rawLayoutFlag, storeFlag } from "./store-flag.ts";
 
 /** A flush that is not known by then ends the measurement. */
 const FLUSH_AGE_MAX_MS = 30_000;
@@ -30,6 +30,7 @@ const flags = {
     default: "events",
     description: "events: raw events and counts; summary: counts alone",
   }),
+  "raw-layout": rawLayoutFlag,
   "in-place": toggle("write into the named store itself: its counts will include the measurement for good"),
   format: oneOf(["text", "json"], { default: "text", description: "how to print the result" }),
 };
@@ -88,6 +89,7 @@ async function benchInsert(values: Values<typeof flags>): Promise<number> {
   for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => stop.abort());
   const store = await openStoreAt(values.store, {
     mode: values["in-place"] ? "serve" : "scratch",
+    rawLayout: values["raw-layout"],
     log: (line) => log.warn(line),
   });
   try {
@@ -95,9 +97,10 @@ async function benchInsert(values: Values<typeof flags>): Promise<number> {
     await run(store, values, { seconds: values.warmup / 1_000 }, stop.signal);
     const limit = values.rows === undefined ? { seconds: values.duration / 1_000 } : { rows: values.rows };
     const { report } = await run(store, values, limit, stop.signal);
+    const { batch, writers, keep, "raw-layout": rawLayout } = values;
     await print(
       values.format === "json"
-        ? `${JSON.stringify({ batch: values.batch, writers: values.writers, keep: values.keep, ...report })}\n`
+        ? `${JSON.stringify({ batch, writers, keep, rawLayout, ...report })}\n`
         : textReport(values, report),
     );
     return 0;

@@ -27,7 +27,7 @@ import { log } from "./output.ts";
 import { describeRetention } from "./retention.ts";
 import { readTls, readTokens } from "./secret-files.ts";
 import { isLoopback } from "./server-url.ts";
-import { storeFlag } from "./store-flag.ts";
+import { rawLayoutFlag, storeFlag } from "./store-flag.ts";
 import { commit, version } from "./version.ts";
 
 const CLOCK_CHECK_MS = 60_000;
@@ -75,6 +75,7 @@ const flags = {
     env: "RETO3_KEEP",
     description: "events: raw events and counts; summary: counts alone",
   }),
+  "raw-layout": rawLayoutFlag,
   "raw-ttl": lifetime({ minMs: RAW_TTL_MIN_MS, env: "RETO3_RAW_TTL", description: `how long raw events are kept (*)` }),
   "ttl-10ms": lifetime({
     minMs: COUNTS_TTL_MIN_MS,
@@ -152,7 +153,7 @@ async function serve(values: Values<typeof flags>): Promise<number> {
   const given = new AbortController();
   const opening = openStoreInTime(
     values.store,
-    { mode: "serve", retention: retentionOf(values), log: (line) => log.info(line) },
+    { mode: "serve", rawLayout: values["raw-layout"], retention: retentionOf(values), log: (line) => log.info(line) },
     { waitMs: values["store-wait"], signal: given.signal },
   );
   const store = await Promise.race([opening, stop.then(() => undefined)]);

@@ -81,6 +81,7 @@ function textReport({ info }: Store, claims: Claims, sizes: readonly TableSize[]
   const { firstUs, lastUs, minutes, writers, open, events } = claims;
   const lifetimes: Record<string, number | null> = {
     events: retention.events,
+    event_batches: retention.events,
     counts_10ms: retention["10ms"],
     counts_1s: retention["1s"],
     counts_1m: retention["1m"],
@@ -92,7 +93,7 @@ function textReport({ info }: Store, claims: Claims, sizes: readonly TableSize[]
     name,
     count === null ? "-" : String(count),
     bytes === null ? "-" : formatBytes(bytes),
-    formatLifetime(lifetimes[name] ?? null) + (name === "events" ? limit : ""),
+    formatLifetime(lifetimes[name] ?? null) + (name.startsWith("event") ? limit : ""),
   ]);
   const range =
     firstUs === null || lastUs === null
@@ -108,7 +109,7 @@ function textReport({ info }: Store, claims: Claims, sizes: readonly TableSize[]
     "",
     ...[["table", "rows", "bytes", "kept"], ...rows].map(
       ([name = "", count = "", bytes = "", kept = ""]) =>
-        `${name.padEnd(12)} ${count.padStart(14)} ${bytes.padStart(10)}   ${kept}`,
+        `${name.padEnd(13)} ${count.padStart(14)} ${bytes.padStart(10)}   ${kept}`,
     ),
     "",
   ].join("\n");

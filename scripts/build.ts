@@ -22,7 +22,8 @@ if (arch !== undefined && ARCHES[arch] !== process.arch) flags.push(`--target=bu
 flags.push("--no-compile-autoload-dotenv", "--no-compile-autoload-bunfig");
 flags.push("--define", `RETO3_COMMIT=${JSON.stringify(commit())}`, `--outfile=${outfile}`);
 
-const command = [process.execPath, "build", ...flags, "cmd/reto3.ts", "src/store/sqlite/housekeeper.ts"];
+const threads = ["src/store/sqlite/housekeeper.ts", "src/store/sqlite/writing-thread.ts"];
+const command = [process.execPath, "build", ...flags, "cmd/reto3.ts", ...threads];
 process.exit(Bun.spawnSync(command, { cwd: root, stdio: ["ignore", "inherit", "inherit"] }).exitCode);
 
 /** The commit that is checked out, 12 digits, without the need of git; "" where .git is not there or has another form. */

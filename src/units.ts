@@ -21,13 +21,27 @@ export function parseTimestampUs(text: string): bigint | undefined {
     text.charCodeAt(16) === 58 &&
     (length === 19 || text.charCodeAt(19) === 46);
   if (!shaped) return undefined;
-  const year = digits(text, 0, 4);
-  const month = digits(text, 5, 7);
-  const day = digits(text, 8, 10);
-  const hour = digits(text, 11, 13);
-  const minute = digits(text, 14, 16);
-  const second = digits(text, 17, 19);
-  const fraction = length === 19 ? 0 : digits(text, 20, length);
+  return timestampUs(
+    digits(text, 0, 4),
+    digits(text, 5, 7),
+    digits(text, 8, 10),
+    digits(text, 11, 13),
+    digits(text, 14, 16),
+    digits(text, 17, 19),
+    length === 19 ? 0 : digits(text, 20, length) * 10 ** (26 - length),
+  );
+}
+
+/** Microseconds since 1970 UTC; undefined where that is not a real date (years 1 to 9999) and time, as when a part is NaN. */
+export function timestampUs(
+  year: number,
+  month: number,
+  day: number,
+  hour: number,
+  minute: number,
+  second: number,
+  us: number,
+): bigint | undefined {
   // A part that is no number is NaN, which fails every comparison.
   const real =
     year >= 1 &&
@@ -38,10 +52,9 @@ export function parseTimestampUs(text: string): bigint | undefined {
     hour <= 23 &&
     minute <= 59 &&
     second <= 59 &&
-    fraction >= 0;
+    us >= 0;
   if (!real) return undefined;
   const seconds = daysSinceEpoch(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second;
-  const us = length === 19 ? 0 : fraction * 10 ** (26 - length);
   const totalUs = seconds * SECOND_US + us;
   return Number.isSafeInteger(totalUs) ? BigInt(totalUs) : BigInt(seconds) * 1_000_000n + BigInt(us);
 }
@@ -123,7 +136,8 @@ export function parseWhole(text: string, min: number, max: number): number | und
   return value >= min && value <= max ? value : undefined;
 }
 
-function digits(text: string, from: number, to: number): number {
+/** The number that the digits at [from, to) make; NaN where one of them is none. */
+export function digits(text: string, from: number, to: number): number {
   let value = 0;
   for (let at = from; at < to; at++) {
     const digit = text.charCodeAt(at) - 48;

@@ -42,7 +42,7 @@ export function memoryStore(data: MemoryData = emptyMemory()): Store {
       durability: "kept in this process's memory; nothing survives it",
       synced: false,
       warnings: [],
-      schema: "1.1",
+      schema: "1.2",
       retention: { events: null, "10ms": null, "1s": null, "1m": null, rawBytesMax: null },
       settleAfterMs: FINAL_AFTER_MS,
     },
@@ -127,6 +127,7 @@ export function memoryStore(data: MemoryData = emptyMemory()): Store {
         [...table.values()].reduce((sum, { size }) => sum + size, 0);
       return [
         { name: "events", rows: rowsOf(data.events), bytes: null },
+        { name: "event_batches", rows: 0, bytes: null },
         { name: "counts_10ms", rows: rowsOf(data.counts["10ms"]), bytes: null },
         { name: "counts_1s", rows: rowsOf(data.counts["1s"]), bytes: null },
         { name: "counts_1m", rows: rowsOf(data.counts["1m"]), bytes: null },

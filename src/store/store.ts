@@ -2,7 +2,8 @@
 //
 // One flush of one writer is ONE atomic write into ONE partition, the same key in every table:
 //
-//     events       ((minute, writer), seq)        created_us, received_us
+//     events       ((minute, writer), seq)        created_us, received_us     or, packed (ADR 0017):
+//     event_batches  ((minute, writer), seq)       cell: all events of the flush, the first of them `seq`
 //     counts_10ms  ((minute, writer), bucket_us)  events, lag_sum_us, lag_min_us, lag_max_us
 //     counts_1s    ((minute, writer), bucket_us)  the same + lag_hist
 //     counts_1m    ((minute, writer), bucket_us)  the same + lag_hist
@@ -83,6 +84,9 @@ export interface EventRow {
   receivedUs: number;
 }
 
+/** `packed`: the raw events of a flush in one cell. `rows`: a row for each, for programs of others that read the table. */
+export type RawLayout = "packed" | "rows";
+
 /** How long the rows of each table are kept, in seconds; null: for good. */
 export interface Retention {
   events: number | null;
@@ -96,6 +100,7 @@ export interface Retention {
 /** What one table holds. Null where the store cannot tell at a bearable cost. */
 export interface TableSize {
   name: string;
+  /** Of event_batches: the events in them. */
   rows: number | null;
   /** On disk, over all replicas. */
   bytes: number | null;
@@ -201,6 +206,8 @@ export interface OpenOptions {
    * - `scratch`: a store of its own beside the named one, empty, erased on close; for measurements.
    */
   mode: "serve" | "write" | "read" | "scratch";
+  /** How raw events are written; all that is there is read, whatever it is. Default: packed. */
+  rawLayout?: RawLayout;
   /** For `serve`: what is to change; what is not named stays as the store has it. A new store has the defaults of src/config.ts. */
   retention?: Partial<Retention>;
   /** Told about what happens on the way, for people; no secrets. */

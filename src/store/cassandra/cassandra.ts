@@ -3,6 +3,7 @@
 
 import { types, type Client, type QueryOptions } from "cassandra-driver";
 import { bucketStartUs, DAY_US, HOUR_US, MINUTE_US, SECOND_US } from "../../period.ts";
+import { decodeEvents } from "../event-batch.ts";
 import { decodeMerged, encodeMerged } from "../merged-cell.ts";
 import type {
   Claim,
@@ -12,6 +13,7 @@ import type {
   MergedLevel,
   MergedMinute,
   OpenOptions,
+  RawLayout,
   ReadOptions,
   Store,
   StoreInfo,
@@ -25,6 +27,9 @@ import type { CassandraAddress } from "./url.ts";
 
 /** Hours of claims that are asked for at once; a long range is mostly empty hours. */
 const HOURS_AT_ONCE = 24;
+
+/** A batch of 5,000 events has some 15 kB. */
+const BATCHES_PAGE_ROWS = 100;
 
 const CLOCK_QUESTIONS = 8;
 
@@ -52,7 +57,7 @@ export async function openCassandra(asked: CassandraAddress, options: OpenOption
     ]);
     return {
       info: describe(address, schema, syncs),
-      ...operations(client, address.keyspace, schema),
+      ...operations(client, address.keyspace, schema, options.rawLayout ?? "packed"),
       async close() {
         try {
           if (scratch) await changeSchema(client, `DROP KEYSPACE IF EXISTS ${address.keyspace}`);
@@ -76,7 +81,7 @@ function scratchOf(address: CassandraAddress): CassandraAddress {
 }
 
 function describe(address: CassandraAddress, schema: SchemaState, syncs: readonly CommitLogSync[]): StoreInfo {
-  const { rf, retention, hasMerged } = schema;
+  const { rf, retention, hasMerged, hasPacked } = schema;
   const quorum = Math.floor(rf / 2) + 1;
   const replicas =
     rf === 1 ? "in the commit log of its one replica" : `in the commit logs of ${quorum} of ${rf} replicas`;
@@ -96,7 +101,7 @@ function describe(address: CassandraAddress, schema: SchemaState, syncs: readonl
   return {
     location: address.location,
     identity: schema.id,
-    schema: hasMerged ? "1.1" : "1.0",
+    schema: hasPacked ? "1.2" : hasMerged ? "1.1" : "1.0",
     retention,
     settleAfterMs: SETTLE_AFTER_MS,
     durability: `${replicas}${promise}`,
@@ -115,8 +120,13 @@ function describe(address: CassandraAddress, schema: SchemaState, syncs: readonl
   };
 }
 
-function operations(client: Client, keyspace: string, schema: SchemaState): Omit<Store, "info" | "close"> {
-  const statements = flushStatements(keyspace);
+function operations(
+  client: Client,
+  keyspace: string,
+  schema: SchemaState,
+  rawLayout: RawLayout,
+): Omit<Store, "info" | "close"> {
+  const statements = flushStatements(keyspace, rawLayout);
   const countColumns = "bucket_us, events, lag_sum_us, lag_min_us, lag_max_us";
   const cql = {
     claim: `INSERT INTO ${keyspace}.claims (hour, minute, writer) VALUES (?, ?, ?)`,
@@ -126,6 +136,7 @@ function operations(client: Client, keyspace: string, schema: SchemaState): Omit
     "1s": `SELECT ${countColumns}, lag_hist FROM ${keyspace}.counts_1s ${inPartition} AND bucket_us >= ? AND bucket_us < ?`,
     "1m": `SELECT ${countColumns}, lag_hist FROM ${keyspace}.counts_1m ${inPartition} AND bucket_us >= ? AND bucket_us < ?`,
     events: `SELECT seq, created_us, received_us FROM ${keyspace}.events ${inPartition}`,
+    batches: `SELECT seq, cell FROM ${keyspace}.event_batches ${inPartition}`,
     claimCounts: `SELECT minute, count(*) AS claims, count(sealed_events) AS sealed FROM ${keyspace}.claims
  WHERE hour = ? AND minute >= ? AND minute < ? GROUP BY hour, minute`,
     claimedHours: `SELECT DISTINCT hour FROM ${keyspace}.claims`,
@@ -202,8 +213,19 @@ function operations(client: Client, keyspace: string, schema: SchemaState): Omit
     async *events({ minuteUs, writer }, options) {
       // Expired rows lie on the disk for hours more, and beyond 100,000 of them a node refuses the read.
       if (isPast(minuteUs, schema.retention.events)) throw expiredEvents();
+      const partition = [minuteUs, uuidBytes(writer)];
       try {
-        for await (const page of pages(cql.events, [minuteUs, uuidBytes(writer)], reach(options))) {
+        const batches = schema.hasPacked
+          ? pages(cql.batches, partition, { ...reach(options), fetchSize: BATCHES_PAGE_ROWS })
+          : [];
+        let packed = false;
+        for await (const page of batches) {
+          packed ||= page.length > 0;
+          for (const row of page) yield decodeEvents(minuteUs, numberAt(row, "seq"), row.get("cell") as Buffer);
+        }
+        // A writer writes in one layout.
+        if (packed) return;
+        for await (const page of pages(cql.events, partition, reach(options))) {
           if (page.length > 0) yield page.map(eventOf);
         }
       } catch (error) {
@@ -233,7 +255,7 @@ function operations(client: Client, keyspace: string, schema: SchemaState): Omit
     },
     async sizes() {
       try {
-        return await sizesOf(client, keyspace, await claimedHours(), schema.retention);
+        return await sizesOf(client, keyspace, await claimedHours(), schema);
       } catch (error) {
         throw storeError(error);
       }

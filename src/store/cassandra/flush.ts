@@ -3,14 +3,16 @@
 // Pure: text and bytes. Shared values are encoded once; the driver passes a Buffer through as it is.
 
 import type { ArrayOrObject } from "cassandra-driver";
-import type { CountLevel, CountRow, Flush } from "../store.ts";
+import { encodeEvents } from "../event-batch.ts";
+import type { CountLevel, CountRow, Flush, RawLayout } from "../store.ts";
 
 interface BoundStatement {
   query: string;
   params: ArrayOrObject;
 }
 
-export function flushStatements(keyspace: string): (flush: Flush) => BoundStatement[] {
+export function flushStatements(keyspace: string, rawLayout: RawLayout): (flush: Flush) => BoundStatement[] {
+  const insertBatch = `INSERT INTO ${keyspace}.event_batches (minute, writer, seq, cell) VALUES (?, ?, ?, ?)`;
   const insertEvent = `INSERT INTO ${keyspace}.events (minute, writer, seq, created_us, received_us) VALUES (?, ?, ?, ?, ?)`;
   const insertCount: Record<CountLevel, string> = {
     "10ms": insertCountInto(`${keyspace}.counts_10ms`, false),
@@ -20,10 +22,16 @@ export function flushStatements(keyspace: string): (flush: Flush) => BoundStatem
   return (flush) => {
     const minute = int64(BigInt(flush.minuteUs));
     const writer = uuidBytes(flush.writer);
-    const statements: BoundStatement[] = flush.receivedUs.map((receivedUs, at) => ({
-      query: insertEvent,
-      params: [minute, writer, flush.firstSeq + at, int64(flush.createdUs[at] ?? 0n), int64(BigInt(receivedUs))],
-    }));
+    const statements: BoundStatement[] = [];
+    if (rawLayout === "packed" && flush.receivedUs.length > 0) {
+      const cell = Buffer.from(encodeEvents(flush));
+      statements.push({ query: insertBatch, params: [minute, writer, flush.firstSeq, cell] });
+    } else {
+      flush.receivedUs.forEach((receivedUs, at) => {
+        const times = [int64(flush.createdUs[at] ?? 0n), int64(BigInt(receivedUs))];
+        statements.push({ query: insertEvent, params: [minute, writer, flush.firstSeq + at, ...times] });
+      });
+    }
     for (const level of ["10ms", "1s", "1m"] as const) {
       for (const row of flush.counts[level]) {
         statements.push({ query: insertCount[level], params: [minute, writer, ...countValues(row)] });

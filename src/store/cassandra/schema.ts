@@ -13,8 +13,9 @@ import type { CassandraAddress } from "./url.ts";
 /** In the comment of each table. Another number before the dot: not ours to touch. Version 0.1.0 wants just this text. */
 const SCHEMA = "reto3 schema 1";
 
-/** In the comment of the tables that came later; a store without them is read and written all the same. */
+/** In the comments of the tables that came later; a store without them is read all the same. */
 const SCHEMA_MERGED = "reto3 schema 1.1";
+const SCHEMA_PACKED = "reto3 schema 1.2";
 
 /**
  * Never less on any table: a mutation's hint lives no longer than the smallest gc_grace_seconds among its tables
@@ -45,6 +46,11 @@ const TABLES: Record<string, TableDefinition> = {
   events: {
     columns: `minute bigint, writer uuid, seq int, created_us bigint, received_us bigint, PRIMARY KEY ((minute, writer), seq)`,
     comment: SCHEMA,
+    lifetime: "events",
+  },
+  event_batches: {
+    columns: `minute bigint, writer uuid, seq int, cell blob, PRIMARY KEY ((minute, writer), seq)`,
+    comment: SCHEMA_PACKED,
     lifetime: "events",
   },
   counts_10ms: {
@@ -100,6 +106,8 @@ export interface SchemaState {
   retention: Retention;
   /** False in a store of 0.1.0 that no later version has served yet. */
   hasMerged: boolean;
+  /** False in a store that nothing since 0.6.0 has written to yet. */
+  hasPacked: boolean;
   /** That of the table of events, which a node gives it when it is made. */
   id: string;
 }
@@ -161,6 +169,7 @@ export async function ensureSchema(
       rawBytesMax: null,
     },
     hasMerged: tables.has("merged_1s") && tables.has("merged_1m"),
+    hasPacked: tables.has("event_batches"),
     id: tables.get("events")?.id ?? "",
   };
 }
@@ -311,7 +320,8 @@ function tablesOf(rows: readonly types.Row[], location: string): Map<string, Tab
 function createTable(keyspace: string, name: string, table: TableDefinition, tables: KnownSchema["tables"]): string {
   const { columns, comment, lifetime } = table;
   // A table that comes later lives as long as the one that it goes with.
-  const sister = lifetime === null ? undefined : tables.get(`counts_${lifetime}`)?.seconds;
+  const sister =
+    lifetime === null ? undefined : tables.get(lifetime === "events" ? "events" : `counts_${lifetime}`)?.seconds;
   const seconds = lifetime === null ? null : sister === undefined ? DEFAULT_RETENTION[lifetime] : sister || null;
   const expiry = seconds === null ? `gc_grace_seconds = ${GC_GRACE_SECONDS}` : expiring(seconds);
   return `CREATE TABLE IF NOT EXISTS ${keyspace}.${name} (${columns}) WITH comment = '${comment}' AND ${LZ} AND ${expiry}`;

@@ -4,6 +4,7 @@
 import { types, type Client } from "cassandra-driver";
 import { HOUR_US, SECOND_US } from "../../period.ts";
 import type { Retention, TableSize } from "../store.ts";
+import type { SchemaState } from "./schema.ts";
 
 const MIB = 1024 * 1024;
 
@@ -14,11 +15,25 @@ export async function sizesOf(
   client: Client,
   keyspace: string,
   hours: readonly number[],
-  retention: Retention,
+  { retention, hasPacked }: Pick<SchemaState, "retention" | "hasPacked">,
 ): Promise<TableSize[]> {
-  const [bytes, rows] = await Promise.all([bytesOf(client, keyspace), rowsOf(client, keyspace, hours, retention)]);
-  const names = ["events", "counts_10ms", "counts_1s", "counts_1m", "claims", "merged_1s", "merged_1m"];
-  return names.map((name) => ({ name, rows: rows[name] ?? null, bytes: bytes.get(name) ?? null }));
+  const [bytes, { events, ...rest }] = await Promise.all([
+    bytesOf(client, keyspace),
+    rowsOf(client, keyspace, hours, retention),
+  ]);
+  const names = [
+    "events",
+    "event_batches",
+    "counts_10ms",
+    "counts_1s",
+    "counts_1m",
+    "claims",
+    "merged_1s",
+    "merged_1m",
+  ];
+  // Claims do not tell how the raw events of a partition lie.
+  const counted: Record<string, number> = hasPacked ? { ...rest, event_batches: events } : { ...rest, events };
+  return names.map((name) => ({ name, rows: counted[name] ?? null, bytes: bytes.get(name) ?? null }));
 }
 
 async function bytesOf(client: Client, keyspace: string): Promise<Map<string, number>> {
@@ -41,7 +56,7 @@ async function rowsOf(
   keyspace: string,
   hours: readonly number[],
   retention: Retention,
-): Promise<Record<string, number>> {
+): Promise<{ events: number; counts_1m: number; claims: number }> {
   const cql = `SELECT count(*) AS claims, sum(CAST(sealed_events AS bigint)) AS events FROM ${keyspace}.claims WHERE hour = ?`;
   const eventsFromUs = retention.events === null ? 0 : Date.now() * 1_000 - retention.events * SECOND_US;
   const rows = { events: 0, counts_1m: 0, claims: 0 };

@@ -73,8 +73,8 @@ function keepHouse({ file, expires, walFileBytesMax }: Housekeeping): () => Prom
     const retention = readRetention(db);
     const hurryMs = performance.now() + HURRY_AFTER_MS;
     await removeInSteps(expireDue(statements, retention, Date.now() * 1_000), hurryMs);
-    const last = await budget.cut(retention.rawBytesMax);
-    if (last) await removeInSteps(cutEvents(statements, last), hurryMs);
+    for (const [table, last] of await budget.cut(retention.rawBytesMax))
+      await removeInSteps(cutEvents(statements, table, last), hurryMs);
   });
   const removeInSteps = async (steps: Generator<number>, hurryMs: number) => {
     let startedMs = performance.now();

@@ -3,7 +3,7 @@
 //
 //     user_version         the major version: another one is refused
 //     'schema_minor'       the minor version, a setting: a higher one only has tables that we do not know.
-//                          0.1.0 wrote no settings; its files are 1.0, and it goes on working beside us on a 1.1.
+//                          0.1.0 wrote no settings; its files are 1.0, and it goes on working beside us on a 1.2.
 
 import type { Database } from "bun:sqlite";
 import { DEFAULT_RETENTION } from "../../config.ts";
@@ -14,7 +14,7 @@ import { writeRetention } from "./settings.ts";
 /** "RTO3" in SQLite's header field for the application's own number. */
 const APPLICATION_ID = 0x52_54_4f_33;
 export const SCHEMA_MAJOR = 1;
-const SCHEMA_MINOR = 1;
+const SCHEMA_MINOR = 2;
 
 /** The writer's UUID is stored once; the rows carry a small number. Times are microseconds since 1970 UTC. */
 const TABLES = `
@@ -49,7 +49,13 @@ const TABLES_OF_MINOR_1 = `
   CREATE TABLE IF NOT EXISTS merged_1m (
     minute INTEGER PRIMARY KEY, written_at_us INTEGER NOT NULL, cell BLOB NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value INTEGER) STRICT;
-  INSERT OR REPLACE INTO settings VALUES ('schema_minor', ${SCHEMA_MINOR});
+`;
+
+/** What minor version 2 adds: the raw events of a flush in one row (event-batch.ts), `seq` being that of the first. */
+const TABLES_OF_MINOR_2 = `
+  CREATE TABLE IF NOT EXISTS event_batches (
+    minute INTEGER NOT NULL, writer INTEGER NOT NULL, seq INTEGER NOT NULL, events INTEGER NOT NULL, cell BLOB NOT NULL,
+    PRIMARY KEY (minute, writer, seq)) STRICT, WITHOUT ROWID;
 `;
 
 /**
@@ -68,7 +74,10 @@ export function ensureSchema(db: Database, location: string, mode: OpenOptions["
   db.transaction(() => {
     const minor = minorOf(db, location);
     if (minor === null) db.run(TABLES);
-    if ((minor ?? -1) < SCHEMA_MINOR) db.run(TABLES_OF_MINOR_1);
+    if ((minor ?? -1) >= SCHEMA_MINOR) return;
+    db.run(TABLES_OF_MINOR_1);
+    db.run(TABLES_OF_MINOR_2);
+    db.run("INSERT OR REPLACE INTO settings VALUES ('schema_minor', ?)", [SCHEMA_MINOR]);
     if (minor === null && mode === "serve") writeRetention(db, DEFAULT_RETENTION);
   }).immediate();
   return minorOf(db, location) ?? 0;

@@ -3,7 +3,7 @@
 import type { Database } from "bun:sqlite";
 import type { TableSize } from "../store.ts";
 import { attempt } from "./errors.ts";
-import { eventPartitions, RAW_EVENT_BYTES } from "./expiry.ts";
+import { EVENT_TABLES, eventPartitions, type EventTable } from "./expiry.ts";
 import { hasTable } from "./schema.ts";
 import type { Statements } from "./statements.ts";
 import { inTurns, nextTurn } from "./turn.ts";
@@ -44,10 +44,14 @@ const TABLES: readonly SizedTable[] = [
  */
 export async function sizesOf(db: Database, statements: Statements, countMsMax = COUNT_MS_MAX): Promise<TableSize[]> {
   const exact = pagesOf(db) <= EXACT_PAGES_MAX;
-  const events = await countEvents(statements, countMsMax);
-  const sizes = [{ name: "events", rows: events, bytes: bytesOf("events", events * RAW_EVENT_BYTES) }];
+  const sizes = [];
+  for (const table of EVENT_TABLES) {
+    const there = attempt(() => hasTable(db, table));
+    const { events, bytes } = there ? await countEvents(statements, table, countMsMax) : { events: 0, bytes: 0 };
+    sizes.push({ name: table, rows: events, bytes: there ? bytesOf(table, Math.round(bytes)) : 0 });
+  }
   for (const table of TABLES) {
-    // A reader of a file of 0.1.0 adds no tables to it.
+    // A reader of a file of an older version adds no tables to it.
     if (!attempt(() => hasTable(db, table.name))) {
       sizes.push({ name: table.name, rows: 0, bytes: 0 });
       continue;
@@ -68,18 +72,25 @@ export async function sizesOf(db: Database, statements: Statements, countMsMax =
   }
 }
 
-async function countEvents(statements: Statements, countMsMax: number): Promise<number> {
+async function countEvents(
+  statements: Statements,
+  table: EventTable,
+  countMsMax: number,
+): Promise<{ events: number; bytes: number }> {
   const startedMs = performance.now();
-  let rows = 0;
+  let events = 0;
+  let bytes = 0;
   let firstUs: number | undefined;
-  for await (const partition of inTurns(eventPartitions(statements), PARTITIONS_AT_ONCE)) {
+  for await (const partition of inTurns(eventPartitions(statements, table), PARTITIONS_AT_ONCE)) {
     if (performance.now() - startedMs >= countMsMax) {
-      return rows + projected(statements, "events", rows, firstUs ?? partition.minuteUs, partition.minuteUs);
+      const more = projected(statements, table, events, firstUs ?? partition.minuteUs, partition.minuteUs);
+      return { events: events + more, bytes: events > 0 ? bytes * (1 + more / events) : 0 };
     }
     firstUs ??= partition.minuteUs;
-    rows += partition.rows;
+    events += partition.events;
+    bytes += partition.bytes;
   }
-  return rows;
+  return { events, bytes };
 }
 
 async function countRows(statements: Statements, { name, key }: SizedTable, countMsMax: number): Promise<number> {

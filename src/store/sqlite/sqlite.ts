@@ -1,8 +1,9 @@
 // The embedded store: one SQLite file in WAL mode with synchronous=FULL, so a commit is on the disk before it is answered.
-// Opens it and starts its housekeeper. All calls are synchronous inside; each is short.
+// Opens it and starts its threads.
 //
-//     schema, settings    what is in the file, and for how long     writing, reading, sizes    the store's calls
-//     housekeeper         a thread beside: log and expiry           statements, errors, turn   what these share
+//     schema, settings    what is in the file, and for how long     reading, sizes      calls, synchronous inside, each short
+//     housekeeper         a thread: log and expiry                  threaded-writing    calls, done by writing-thread (writing)
+//     statements, errors, durable, thread, turn                     what these share
 
 import { Database } from "bun:sqlite";
 import { existsSync, realpathSync, rmSync } from "node:fs";
@@ -14,30 +15,26 @@ import { messageOf, Reto3Error } from "../../errors.ts";
 import type { OpenOptions, Retention, Store, StoreGauges } from "../store.ts";
 import type { Housekeeping, HousekeeperMessage } from "./housekeeper.ts";
 import { reading } from "./reading.ts";
+import { makeDurable, WAL_FILE_BYTES_MAX } from "./durable.ts";
 import { ensureSchema, SCHEMA_MAJOR } from "./schema.ts";
 import { changeRetention, KEPT_FOR_GOOD, readRetention } from "./settings.ts";
 import { sizesOf } from "./sizes.ts";
 import { Statements } from "./statements.ts";
-import { writing } from "./writing.ts";
+import { startThread } from "./thread.ts";
+import { noWriting, threadedWriting } from "./threaded-writing.ts";
 
 /** While it opens nothing waits for the event loop: another process may be adding the same tables. */
 const OPEN_BUSY_TIMEOUT_MS = 2_000;
 
-/** Longer waits for another process's lock would stop the event loop; the writer's retries do the waiting. */
+/** Longer waits for another process's lock are the writer's retries. */
 const BUSY_TIMEOUT_MS = 100;
-
-/** If the housekeeper ever falls so far behind (64 MB), a commit does its work after all. */
-const WAL_PAGES_MAX = 16_000;
-
-/** The log file is cut back to this after a burst. */
-const WAL_FILE_BYTES_MAX = 64 * 1024 * 1024;
 
 /** The housekeeper's last pass or step may take this long; after it the log is left for the next start. */
 const HOUSEKEEPER_CLOSE_MS = 2_000;
 
 /** Opens or creates `file`. Throws STORE_OPEN with a hint when it cannot be used. */
 export function openSqlite(file: string, options: OpenOptions): Store {
-  const { mode, log = () => {} } = options;
+  const { mode, rawLayout = "packed", log = () => {} } = options;
   const scratch = mode === "scratch";
   // A name that nobody has: what is erased at the end was made here.
   const path = scratch ? `${file}.scratch-${crypto.randomUUID().slice(0, 8)}` : file;
@@ -51,6 +48,8 @@ export function openSqlite(file: string, options: OpenOptions): Store {
   const task = { file: path, expires: mode === "serve", walFileBytesMax: WAL_FILE_BYTES_MAX };
   const housekeeper = mode === "read" ? undefined : startHousekeeper(task, log);
   const statements = new Statements(db);
+  const opening = { file: path, busyTimeoutMs: BUSY_TIMEOUT_MS };
+  const { close: closeWriting, ...writing } = mode === "read" ? noWriting() : threadedWriting(opening, rawLayout);
   return {
     info: {
       location,
@@ -63,11 +62,12 @@ export function openSqlite(file: string, options: OpenOptions): Store {
       retention,
       settleAfterMs: FINAL_AFTER_MS,
     },
-    ...writing(db, statements),
+    ...writing,
     ...reading(db, statements),
     sizes: () => sizesOf(db, statements),
     gauges: () => gaugesOf(path),
     async close() {
+      await closeWriting();
       await housekeeper?.close();
       statements.finalize();
       db.close();
@@ -90,10 +90,7 @@ function openDatabase(
     if (mode !== "read") {
       const journal = db.query<{ journal_mode: string }, []>("PRAGMA journal_mode = WAL").get()?.journal_mode;
       if (journal !== "wal") throw new Error(`no write-ahead log can be kept there (journal_mode is ${journal})`);
-      db.run("PRAGMA synchronous = FULL");
-      db.run("PRAGMA fullfsync = ON");
-      db.run(`PRAGMA wal_autocheckpoint = ${WAL_PAGES_MAX}`);
-      db.run(`PRAGMA journal_size_limit = ${WAL_FILE_BYTES_MAX}`);
+      makeDurable(db);
     }
     const minor = ensureSchema(db, location, mode);
     let retention = minor === 0 ? KEPT_FOR_GOOD : readRetention(db);
@@ -111,13 +108,8 @@ function openDatabase(
   }
 }
 
-/** In the executable the worker is an entry point named from the build's root; in the sources it lies beside this file. */
 function startHousekeeper(task: Housekeeping, log: (line: string) => void): { close(): Promise<void> } {
-  const compiled = import.meta.url.includes("$bunfs");
-  const worker = new Worker(
-    compiled ? "./src/store/sqlite/housekeeper.ts" : new URL("./housekeeper.ts", import.meta.url).href,
-  );
-  worker.unref();
+  const worker = startThread("housekeeper.ts");
   const closed = Promise.withResolvers<void>();
   worker.addEventListener("message", ({ data }: MessageEvent<HousekeeperMessage>) => {
     if (data === "closed") closed.resolve();

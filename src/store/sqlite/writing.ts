@@ -1,9 +1,9 @@
-// What the embedded store takes: each call is one transaction, durable when it returns.
+// What the embedded store takes: each call is one transaction, durable when it returns. Runs in the writing thread.
 
 import type { Database, SQLQueryBindings } from "bun:sqlite";
 import { bucketStartUs, HOUR_US } from "../../period.ts";
 import { encodeMerged } from "../merged-cell.ts";
-import type { CountRow, Flush, MergedLevel, Partition, Store } from "../store.ts";
+import type { CountRow, Flush, MergedLevel, MergedMinute, Partition } from "../store.ts";
 import { attempt } from "./errors.ts";
 import type { Statements } from "./statements.ts";
 
@@ -22,8 +22,23 @@ function mergeInto(table: string): string {
     WHERE excluded.written_at_us >= ${table}.written_at_us`;
 }
 
-export function writing(db: Database, statements: Statements): Pick<Store, "write" | "claim" | "seal" | "merge"> {
+/** A flush whose raw events are packed already, as they go from one thread to another. */
+export interface PackedFlush extends Pick<Flush, "minuteUs" | "writer" | "counts"> {
+  batches: readonly { seq: number; events: number; cell: Uint8Array }[];
+}
+
+/** The calls that change the store. Each throws what `attempt` throws. */
+export interface Writing {
+  write(flush: Flush): void;
+  writePacked(flush: PackedFlush): void;
+  claim(partition: Partition): void;
+  seal(partition: Partition, events: number): void;
+  merge(level: MergedLevel, minute: MergedMinute, writtenAtUs: number): void;
+}
+
+export function writing(db: Database, statements: Statements): Writing {
   const insert = {
+    batch: statements.get("INSERT OR REPLACE INTO event_batches VALUES (?, ?, ?, ?, ?)"),
     event: statements.get("INSERT OR REPLACE INTO events VALUES (?, ?, ?, ?, ?)"),
     "10ms": statements.get("INSERT OR REPLACE INTO counts_10ms VALUES (?, ?, ?, ?, ?, ?, ?)"),
     "1s": statements.get("INSERT OR REPLACE INTO counts_1s VALUES (?, ?, ?, ?, ?, ?, ?, ?)"),
@@ -45,10 +60,18 @@ export function writing(db: Database, statements: Statements): Pick<Store, "writ
     flush.receivedUs.forEach((receivedUs, at) => {
       insert.event.run(flush.minuteUs, writer, flush.firstSeq + at, flush.createdUs[at] ?? 0n, receivedUs);
     });
-    for (const level of ["10ms", "1s", "1m"] as const) {
-      for (const row of flush.counts[level]) insert[level].run(...countValues(flush.minuteUs, writer, row));
-    }
+    writeCounts(flush, writer);
   });
+  const writePacked = db.transaction((flush: PackedFlush) => {
+    const writer = ensureWriterId(flush.writer);
+    for (const { seq, events, cell } of flush.batches) insert.batch.run(flush.minuteUs, writer, seq, events, cell);
+    writeCounts(flush, writer);
+  });
+  const writeCounts = ({ minuteUs, counts }: Pick<Flush, "minuteUs" | "counts">, writer: number) => {
+    for (const level of ["10ms", "1s", "1m"] as const) {
+      for (const row of counts[level]) insert[level].run(...countValues(minuteUs, writer, row));
+    }
+  };
   const claim = db.transaction(({ minuteUs, writer }: Partition) => {
     insert.claim.run(bucketStartUs(minuteUs, HOUR_US), minuteUs, ensureWriterId(writer));
   });
@@ -57,16 +80,11 @@ export function writing(db: Database, statements: Statements): Pick<Store, "writ
   });
 
   return {
-    async write(flush) {
-      attempt(() => write.immediate(flush));
-    },
-    async claim(partition) {
-      attempt(() => claim.immediate(partition));
-    },
-    async seal(partition, events) {
-      attempt(() => seal.immediate(partition, events));
-    },
-    async merge(level, minute, writtenAtUs) {
+    write: (flush) => attempt(() => write.immediate(flush)),
+    writePacked: (flush) => attempt(() => writePacked.immediate(flush)),
+    claim: (partition) => attempt(() => claim.immediate(partition)),
+    seal: (partition, events) => attempt(() => seal.immediate(partition, events)),
+    merge(level, minute, writtenAtUs) {
       attempt(() => statements.get(MERGE[level]).run(minute.minuteUs, writtenAtUs, encodeMerged(minute)));
     },
   };
