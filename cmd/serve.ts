@@ -42,7 +42,7 @@ A second signal ends at once.
 
 --workers N: more events than one core takes. A supervisor starts N processes and starts again what dies. Each has the flags, the queue
 and the limits of one; /readyz and /metrics speak for all, whichever answers. The kernel deals connections out, and those stay where they are:
-want many times N of them. Only Linux does so; elsewhere one process gets them all. SQLite has one writer at a time: there it is an error.`,
+want many times N of them. Only Linux does so; elsewhere one process may get them all. SQLite has one writer at a time: there it is an error.`,
   run: serve,
 });
 
