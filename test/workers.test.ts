@@ -1,9 +1,10 @@
 // `serve --workers`: processes that share a port, as they are used: under load, killed, held up and ended, with a real Cassandra.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { hasCassandra, testKeyspace, type TestKeyspace } from "./support/cassandra.ts";
+import { canMakeCertificates, makeCertificate } from "./support/certificate.ts";
 import { countEveryWay, load, startLoad } from "./support/load.ts";
 import { executable, reto3, serve, temporaryFolder, until, type Server } from "./support/reto3.ts";
 
@@ -60,6 +61,8 @@ describe.skipIf(!hasCassandra)("two workers on Cassandra", () => {
       const { workers, all } = storedBy(server.said());
       expect([workers.length, workers.reduce((sum, events) => sum + events), all]).toEqual([2, 2_000, 2_000]);
       expect(Math.min(...workers)).toBeGreaterThan(0);
+      // What holds for all is said, and done, by the first alone.
+      expect(server.said().match(/a 2xx means/g)).toHaveLength(1);
       expect(await countEveryWay(store.address)).toBe(2_000);
     },
     RUN_MS,
@@ -68,8 +71,8 @@ describe.skipIf(!hasCassandra)("two workers on Cassandra", () => {
   test(
     "a worker that is killed under load comes back, loses nothing that was acked, and no counter falls",
     async () => {
-      const before = await countEveryWay(store.address);
       await using server = await start();
+      const before = await countEveryWay(store.address);
       const running = startLoad(server.url, ["--rps", "1000", "--timeout", "1s", "--settle", "2s"]);
       const stored = () => server.metric("reto3_events_stored_total");
       await until(async () => (await stored()) >= 1_000);
@@ -121,21 +124,26 @@ describe.skipIf(!hasCassandra)("two workers on Cassandra", () => {
     "SIGINT to all of them at once, as from a terminal, is one request to end",
     async () => {
       const args = ["serve", "--store", store.address, "--workers", "2", "--port", "0"];
+      // A group of its own, as a terminal gives to what is started there.
       const child = Bun.spawn([executable, ...args], { stderr: "pipe", detached: true });
-      let said = "";
-      const reading = (async () => {
-        for await (const chunk of child.stderr.pipeThrough(new TextDecoderStream())) said += chunk;
-      })();
-      await until(async () => said.includes("listening on"));
-      const [, url = ""] = /listening on (\S+) with/.exec(said) ?? [];
-      for (let sent = 0; sent < 20; sent++) {
-        expect((await fetch(url, { method: "POST", body: EVENT, keepalive: false })).status).toBe(200);
+      try {
+        let said = "";
+        const reading = (async () => {
+          for await (const chunk of child.stderr.pipeThrough(new TextDecoderStream())) said += chunk;
+        })();
+        await until(async () => said.includes("listening on"));
+        const [, url = ""] = /listening on (\S+) with/.exec(said) ?? [];
+        for (let sent = 0; sent < 20; sent++) {
+          expect((await fetch(url, { method: "POST", body: EVENT, keepalive: false })).status).toBe(200);
+        }
+        process.kill(-child.pid, "SIGINT");
+        expect(await child.exited).toBe(0);
+        await reading;
+        expect(storedBy(said).all).toBe(20);
+        expect(storedBy(said).workers).toHaveLength(2);
+      } finally {
+        child.kill("SIGKILL");
       }
-      process.kill(-child.pid, "SIGINT");
-      expect(await child.exited).toBe(0);
-      await reading;
-      expect(storedBy(said).all).toBe(20);
-      expect(storedBy(said).workers).toHaveLength(2);
     },
     RUN_MS,
   );
@@ -189,16 +197,18 @@ describe.skipIf(!hasCassandra)("two workers on Cassandra", () => {
     RUN_MS,
   );
 
-  test(
-    "want the tokens that one would",
+  test.skipIf(!canMakeCertificates)(
+    "have the certificate and want the tokens that one would",
     async () => {
       using folder = temporaryFolder();
       const file = join(folder.path, "tokens");
       const token = "0123456789abcdef0123456789abcdef";
       writeFileSync(file, `${token}\n`, { mode: 0o600 });
-      await using server = await start("--token-file", file);
+      const { certFile, keyFile, caFile } = makeCertificate(folder.path, "IP:127.0.0.1");
+      await using server = await start("--token-file", file, "--tls-cert", certFile, "--tls-key", keyFile);
+      const tls = { ca: readFileSync(caFile, "utf8") };
       const post = (headers: Record<string, string>) =>
-        fetch(server.url, { method: "POST", body: EVENT, headers, keepalive: false });
+        fetch(server.url, { method: "POST", body: EVENT, headers, keepalive: false, tls });
       for (let asked = 0; asked < 10; asked++) {
         expect((await post({})).status).toBe(401);
         expect((await post({ authorization: `Bearer ${token}` })).status).toBe(200);
