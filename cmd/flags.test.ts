@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { Reto3Error } from "../src/errors.ts";
-import { defineCommand, duration, oneOf, parseFlags, text, toggle, whole } from "./flags.ts";
+import { defineCommand, duration, oneOf, parseFlags, text, toggle, whole, wholeOrAuto } from "./flags.ts";
 
 const flags = {
   name: text("name", { description: "a name" }),
@@ -8,23 +8,26 @@ const flags = {
   wait: duration({ default: "10s", description: "a duration" }),
   format: oneOf(["text", "json"], { default: "text", description: "a choice" }),
   zeros: toggle("a switch"),
+  many: wholeOrAuto("number", 1, 64, { default: "1", description: "a number, or what fits" }),
 };
 
 const parse = (argv: string[], env: Record<string, string> = {}) => parseFlags(flags, argv, env);
 
 describe("flags", () => {
   test("have their defaults", () => {
-    expect(parse([])).toEqual({ name: undefined, rps: 50, wait: 10_000, format: "text", zeros: false });
+    expect(parse([])).toEqual({ name: undefined, rps: 50, wait: 10_000, format: "text", zeros: false, many: 1 });
   });
 
   test("reach the command, in both forms", () => {
-    expect(parse(["--name", "x", "--rps=7", "--wait", "1m", "--format", "json", "--zeros"])).toEqual({
+    expect(parse(["--name", "x", "--rps=7", "--wait", "1m", "--format", "json", "--zeros", "--many", "4"])).toEqual({
       name: "x",
       rps: 7,
       wait: 60_000,
       format: "json",
       zeros: true,
+      many: 4,
     });
+    expect(parse(["--many", "auto"]).many).toBe("auto");
   });
 
   test("go before variables, and those before defaults", () => {
@@ -44,6 +47,8 @@ describe("flags", () => {
     ["a duration without a unit", ["--wait", "10"], {}],
     ["a choice that is none", ["--format", "xml"], {}],
     ["a value for a switch", ["--zeros=1"], {}],
+    ["a number that is neither one nor auto", ["--many", "all"], {}],
+    ["no process at all", ["--many", "0"], {}],
     ["an argument", ["extra"], {}],
     ["an empty value", ["--name", ""], {}],
     ["a variable that does not parse", [], { RETO3_RPS: "fast" }],

@@ -158,6 +158,13 @@ export function whole<D extends { default?: string }>(hint: string, min: number,
   return { kind: "value" as const, hint, wanted, parse: (value: string) => parseWhole(value, min, max), ...given };
 }
 
+/** The same, or "auto" for what fits the machine. */
+export function wholeOrAuto<D extends { default?: string }>(hint: string, min: number, max: number, given: Given<D>) {
+  const wanted = `a whole number from ${min} to ${max}, or "auto"`;
+  const parse = (value: string) => (value === "auto" ? ("auto" as const) : parseWhole(value, min, max));
+  return { kind: "value" as const, hint: `${hint}|auto`, wanted, parse, ...given };
+}
+
 /** Milliseconds, from `minMs` to `maxMs`. */
 export function duration<D extends { default?: string; minMs?: number; maxMs?: number }>(given: Given<D>) {
   const { minMs = 0, maxMs = Number.POSITIVE_INFINITY } = given;

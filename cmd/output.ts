@@ -3,14 +3,19 @@
 
 import { createConsola } from "consola";
 import { messageOf, Reto3Error } from "../src/errors.ts";
+import { workerTask } from "./worker-task.ts";
 
 const terminal = process.stderr.isTTY === true;
+
+/** Several processes of one serve say things into the same log. */
+const worker = workerTask && `worker ${workerTask.number}`;
 
 /** For people. Always stderr, so that data on stdout can be piped. */
 export const log = createConsola({
   fancy: terminal,
   stdout: process.stderr,
   stderr: process.stderr,
+  ...(worker !== undefined && { defaults: { tag: worker } }),
   formatOptions: { date: false, colors: terminal, compact: true },
 });
 
@@ -46,7 +51,7 @@ export function progress(line: string): void {
 
 /** An error in one or two lines: what was wrong, what to do. */
 export function printError(error: unknown): void {
-  process.stderr.write(`reto3: ${messageOf(error)}\n`);
+  process.stderr.write(`reto3${worker === undefined ? "" : ` ${worker}`}: ${messageOf(error)}\n`);
   if (error instanceof Reto3Error) {
     if (error.hint) process.stderr.write(`  hint: ${error.hint}\n`);
   } else if (error instanceof Error && error.stack && !("code" in error)) {

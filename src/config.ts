@@ -53,6 +53,9 @@ export const COUNTS_REQUESTS_MAX = 16;
 /** The store's clock and ours may differ by this much before serve warns. */
 export const CLOCK_OFFSET_WARN_US = 10_000;
 
+/** Processes that share a port: more than any machine that this was made for has cores. */
+export const WORKERS_MAX = 64;
+
 export const DEFAULT_STORE = "sqlite:reto3.db";
 export const DEFAULT_HOST = "127.0.0.1";
 export const DEFAULT_PORT = 8080;

@@ -122,6 +122,10 @@ const CASES: Record<string, { quiet: string[]; firing: string[]; minutes?: numbe
     ],
     minutes: 14,
   },
+  Reto3WorkerDied: {
+    quiet: ["reto3_worker_restarts_total 3x60"],
+    firing: ["reto3_worker_restarts_total 0x30 1x30"],
+  },
   HaproxyServerDown: {
     quiet: [
       'haproxy_server_status{proxy="reto3",server="a",state="UP"} 1x60',

@@ -64,11 +64,24 @@ export function metricsText(source: MetricsSource): string {
   return [...serverMetrics(source), ...writerMetrics(source), ...storeMetrics(source)].join("");
 }
 
+/** What a supervisor adds to what its workers say. */
+export function workersMetrics(source: { workers: number; restarts: number; ready: boolean }): string {
+  return [
+    gauge("reto3_workers", "Processes that share the port and take events", source.workers),
+    counter("reto3_worker_restarts_total", "Workers that ended by themselves and were started again", source.restarts),
+    readyGauge(source.ready),
+  ].join("");
+}
+
+function readyGauge(ready: boolean): string {
+  return gauge("reto3_ready", "1 if GET /readyz answers 200", ready ? 1 : 0);
+}
+
 function serverMetrics({ version, commit, store, ready, http }: MetricsSource): string[] {
   const what = labels({ version, commit, bun: Bun.version, store: store.location });
   return [
     gauge("reto3_build_info", "Always 1; the labels say what runs", [[what, 1]]),
-    gauge("reto3_ready", "1 if GET /readyz answers 200", ready ? 1 : 0),
+    readyGauge(ready),
     counter(
       "reto3_requests_refused_total",
       "Requests to take an event that were not answered 200, by reason; 'timeout' are of unknown outcome",

@@ -21,7 +21,8 @@ import { Histogram } from "../histogram.ts";
 import type { Store, StoreGauges } from "../store/store.ts";
 import type { Outcome } from "../writer/batch.ts";
 import type { Writer } from "../writer/writer.ts";
-import { processMetrics, type EventLoop } from "./process-metrics.ts";
+import type { Question, Report } from "./channel.ts";
+import { eventLoopMetrics, processMetrics, type EventLoop } from "./process-metrics.ts";
 import { metricsText, REFUSALS, type HttpStats, type Refusal, type UpkeepNumbers } from "./metrics.ts";
 import type { Tokens } from "./tokens.ts";
 
@@ -40,6 +41,8 @@ export interface RouteContext {
   tokens?: { write?: Tokens; read?: Tokens };
   /** True from the first SIGTERM on. */
   draining: () => boolean;
+  /** What all say that share the port; absent: this process is alone. */
+  reportOfAll?: (question: Question) => Promise<Report>;
 }
 
 /** What clients of this protocol expect, to the letter. */
@@ -57,7 +60,11 @@ const PING_TIMEOUT_MS = 1_000;
 
 type Handler = (request: BunRequest) => Response | Promise<Response>;
 
-export function createRoutes(context: RouteContext): Record<string, Handler> {
+/** `report`: what this process says of itself. */
+export function createRoutes(context: RouteContext): {
+  routes: Record<string, Handler>;
+  report: (question: Question) => Promise<Report>;
+} {
   const http: HttpStats = {
     refused: Object.fromEntries(REFUSALS.map((reason) => [reason, 0])) as Record<Refusal, number>,
     countsRefused: 0,
@@ -75,7 +82,9 @@ export function createRoutes(context: RouteContext): Record<string, Handler> {
       return unauthorized(context, "--read-token-file");
     });
   };
-  return {
+  const report = (question: Question) => reportOf(context, http, question);
+  const { reportOfAll = report } = context;
+  const routes: Record<string, Handler> = {
     "/": (request) => {
       if (request.method === "POST") {
         // Before its body: who may not send has nothing of it read.
@@ -98,26 +107,34 @@ export function createRoutes(context: RouteContext): Record<string, Handler> {
     }),
     "/healthz": getOnly(() => answer(context, 200, "ok\n")),
     "/readyz": getOnly(async () => {
-      const problem = await notReady(context);
-      return problem ? answer(context, 503, `not ready: ${problem}\n`) : answer(context, 200, "ready\n");
+      const { problem } = await reportOfAll("readyz");
+      return problem === null ? answer(context, 200, "ready\n") : answer(context, 503, `not ready: ${problem}\n`);
     }),
     "/metrics": readersOnly(async () => {
-      const { version, commit, store, writer } = context;
-      const [problem, gauges] = await Promise.all([notReady(context), gaugesIn(store)]);
-      const source = {
-        version,
-        commit,
-        store: store.info,
-        gauges,
-        writer,
-        http,
-        ready: problem === undefined,
-        queueEventsMax: QUEUE_EVENTS_MAX,
-      };
-      const text = metricsText({ ...source, clockOffsetUs: context.clockOffsetUs(), upkeep: context.upkeep });
-      return answer(context, 200, text + processMetrics(context.eventLoop), "text/plain; version=0.0.4");
+      const { problem, metrics } = await reportOfAll("metrics");
+      if (metrics === "") return answer(context, 503, `no metrics: ${problem}\n`);
+      return answer(context, 200, metrics, "text/plain; version=0.0.4");
     }),
   };
+  return { routes, report };
+}
+
+async function reportOf(context: RouteContext, http: HttpStats, question: Question): Promise<Report> {
+  if (question === "readyz") return { problem: (await notReady(context)) ?? null, metrics: "" };
+  const { version, commit, store, writer } = context;
+  const [problem, gauges] = await Promise.all([notReady(context), gaugesIn(store)]);
+  const source = {
+    version,
+    commit,
+    store: store.info,
+    gauges,
+    writer,
+    http,
+    ready: problem === undefined,
+    queueEventsMax: QUEUE_EVENTS_MAX,
+  };
+  const text = metricsText({ ...source, clockOffsetUs: context.clockOffsetUs(), upkeep: context.upkeep });
+  return { problem: problem ?? null, metrics: text + processMetrics() + eventLoopMetrics(context.eventLoop) };
 }
 
 export function notFound(): Response {

@@ -3,6 +3,7 @@
 // closes the connection without an answer (oven-sh/bun issue 38128); such a client learns nothing of either.
 
 import { messageOf, Reto3Error } from "../errors.ts";
+import type { Question, Report } from "./channel.ts";
 import { watchEventLoop } from "./process-metrics.ts";
 import { createRoutes, notFound, type RouteContext } from "./routes.ts";
 
@@ -21,6 +22,8 @@ export interface ServerOptions extends Omit<RouteContext, "draining" | "eventLoo
   port: number;
   /** Certificate (with its chain) and key, in PEM; absent: plain HTTP. */
   tls?: { cert: string; key: string };
+  /** Several processes listen there, and the kernel gives each its share of the connections. */
+  sharesPort?: boolean;
   /** Told of errors that no route expected. */
   onError: (error: unknown) => void;
 }
@@ -28,6 +31,8 @@ export interface ServerOptions extends Omit<RouteContext, "draining" | "eventLoo
 export interface HttpServer {
   /** http://host:port, or https:// with `tls` */
   readonly url: string;
+  /** What this process says of itself. */
+  report(question: Question): Promise<Report>;
   /**
    * Says that it is not ready and tells kept-alive clients to go, still taking events for `delayMs`; then refuses new
    * connections and cuts idle ones. Resolves when all requests in work are answered.
@@ -41,10 +46,28 @@ export interface HttpServer {
 export function startServer(options: ServerOptions): HttpServer {
   let draining = false;
   const eventLoop = watchEventLoop();
-  const routes = createRoutes({ ...options, eventLoop, draining: () => draining });
-  const server = listen(options, routes);
+  const { routes, report } = createRoutes({ ...options, eventLoop, draining: () => draining });
+  const server = listen(options, () =>
+    Bun.serve({
+      hostname: options.host,
+      port: options.port,
+      ...(options.tls && { tls: options.tls }),
+      // By default Bun shares a port silently with whoever has it already: events would go to two stores.
+      reusePort: options.sharesPort === true,
+      development: false,
+      maxRequestBodySize: REQUEST_BYTES_MAX,
+      idleTimeout: IDLE_TIMEOUT_SECONDS,
+      routes,
+      fetch: notFound,
+      error(error) {
+        options.onError(error);
+        return new Response("internal error\n", { status: 500 });
+      },
+    }),
+  );
   return {
     url: `${options.tls ? "https" : "http"}://${options.host.includes(":") ? `[${options.host}]` : options.host}:${server.port}`,
+    report,
     async drain(delayMs) {
       draining = true;
       await Bun.sleep(delayMs);
@@ -57,24 +80,21 @@ export function startServer(options: ServerOptions): HttpServer {
   };
 }
 
-function listen({ host, port, tls, onError }: ServerOptions, routes: ReturnType<typeof createRoutes>) {
+/** A port there that nobody listens on, for processes that will share it: `port`, or any free one for 0. Throws LISTEN if it is taken. */
+export async function exclusivePort(host: string, port: number): Promise<number> {
+  // Who shares a port learns nothing of others that do: it is asked for alone first, for a moment.
+  const server = listen({ host, port }, () =>
+    Bun.serve({ hostname: host, port, reusePort: false, development: false, fetch: notFound }),
+  );
+  // It has none once it is stopped.
+  const { port: found = port } = server;
+  await server.stop(true);
+  return found;
+}
+
+function listen<T>({ host, port }: { host: string; port: number }, serve: () => T): T {
   try {
-    return Bun.serve({
-      hostname: host,
-      port,
-      ...(tls && { tls }),
-      // By default Bun shares a port silently with whoever has it already: events would go to two stores.
-      reusePort: false,
-      development: false,
-      maxRequestBodySize: REQUEST_BYTES_MAX,
-      idleTimeout: IDLE_TIMEOUT_SECONDS,
-      routes,
-      fetch: notFound,
-      error(error) {
-        onError(error);
-        return new Response("internal error\n", { status: 500 });
-      },
-    });
+    return serve();
   } catch (error) {
     const code = error instanceof Error && "code" in error ? String(error.code) : messageOf(error);
     const taken = code === "EADDRINUSE";

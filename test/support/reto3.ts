@@ -33,6 +33,7 @@ export async function reto3(args: string[], env: Record<string, string> = {}, fo
 export interface Server extends AsyncDisposable {
   readonly url: string;
   readonly port: string;
+  readonly pid: number;
   /** All that it has said so far. */
   said(): string;
   kill(signal: "SIGTERM" | "SIGKILL"): void;
@@ -59,13 +60,14 @@ export async function serve(store: string, args: string[] = [], port = "0"): Pro
     folder[Symbol.dispose]();
   });
   let url: string | undefined;
-  while ((url = /listening on (https?:\S+)\n/.exec(said())?.[1]) === undefined) {
+  while ((url = /listening on (https?:\S+)(?: with \d+ workers)?\n/.exec(said())?.[1]) === undefined) {
     if (lastWords !== undefined) throw new Error(`serve ended before it listened:\n${said()}`);
     await Bun.sleep(5);
   }
   return {
     url,
     port: new URL(url).port,
+    pid: child.pid,
     said,
     kill: (signal) => void child.signal(signal),
     pause: () => void child.signal("SIGSTOP"),
