@@ -11,20 +11,23 @@ import type { Flush, Retention, Store } from "../store.ts";
 import { flushStatements } from "./flush.ts";
 import { parseCassandraUrl } from "./url.ts";
 
-/** Making a keyspace with five tables takes seconds. */
+/** Making a keyspace with its tables takes seconds. */
 const SCHEMA_MS = 60_000;
 
 if (hasCassandra) {
-  const keyspace = testKeyspace();
-  storeConformance(
-    "cassandra",
-    async () => ({
-      // The suite writes into the past.
-      open: () => openStore(keyspace.address, { mode: "serve", retention: { events: null, "10ms": null } }),
-      dispose: async () => void (await keyspace[Symbol.asyncDispose]()),
-    }),
-    SCHEMA_MS,
-  );
+  for (const rawLayout of ["packed", "rows"] as const) {
+    const keyspace = testKeyspace();
+    // The suite writes into the past.
+    const retention = { events: null, "10ms": null };
+    storeConformance(
+      `cassandra (raw events: ${rawLayout})`,
+      async () => ({
+        open: () => openStore(keyspace.address, { mode: "serve", rawLayout, retention }),
+        dispose: async () => void (await keyspace[Symbol.asyncDispose]()),
+      }),
+      SCHEMA_MS,
+    );
+  }
 }
 
 describe.skipIf(!hasCassandra)("Cassandra", () => {
@@ -57,13 +60,16 @@ describe.skipIf(!hasCassandra)("Cassandra", () => {
     return flushes;
   }
 
-  test(
-    "one flush is one mutation: one append to the commit log, four tables",
-    async () => {
+  test.each([
+    ["packed", "event_batches"],
+    ["rows", "events"],
+  ] as const)(
+    "one flush (raw events: %s) is one mutation: one append to the commit log, four tables",
+    async (rawLayout, rawTable) => {
       const { client } = keyspace;
       const [flush] = await flushesOf(50);
       if (!flush) throw new Error("no flush");
-      const { info } = await client.batch(flushStatements(keyspace.keyspace)(flush), {
+      const { info } = await client.batch(flushStatements(keyspace.keyspace, rawLayout)(flush), {
         prepare: true,
         logged: false,
         traceQuery: true,
@@ -88,7 +94,7 @@ describe.skipIf(!hasCassandra)("Cassandra", () => {
         "counts_10ms",
         "counts_1m",
         "counts_1s",
-        "events",
+        rawTable,
       ]);
     },
     SCHEMA_MS,
@@ -133,6 +139,7 @@ describe.skipIf(!hasCassandra)("Cassandra", () => {
     const partition = ["p0 minute bigint", "p1 writer uuid"];
     expect(Object.fromEntries(Object.entries(shape).map(([table, all]) => [table, all.toSorted()]))).toEqual({
       events: ["c0 seq int", "created_us bigint", ...partition, "received_us bigint"],
+      event_batches: ["c0 seq int", "cell blob", ...partition],
       counts_10ms: [...key, ...partition],
       counts_1s: [key[0], key[1], "lag_hist blob", key[2], key[3], key[4], ...partition].map(String),
       counts_1m: [key[0], key[1], "lag_hist blob", key[2], key[3], key[4], ...partition].map(String),
@@ -147,7 +154,11 @@ describe.skipIf(!hasCassandra)("Cassandra", () => {
     );
     for (const row of tables.rows) expect(Number(row.get("gc_grace_seconds"))).toBeGreaterThanOrEqual(10_800);
     const expiring = tables.rows.filter((row) => Number(row.get("default_time_to_live")) > 0);
-    expect(expiring.map((row) => String(row.get("table_name"))).toSorted()).toEqual(["counts_10ms", "events"]);
+    expect(expiring.map((row) => String(row.get("table_name"))).toSorted()).toEqual([
+      "counts_10ms",
+      "event_batches",
+      "events",
+    ]);
   });
 
   test("it says what a 2xx means here: synced before the answer", () => {
@@ -216,7 +227,8 @@ describe.skipIf(!hasCassandra)("Cassandra", () => {
       const tables = new Map(rows.map((row) => [String(row.get("table_name")), row]));
       const windowOf = (name: string) => tables.get(name)?.get("compaction").compaction_window_size;
       // A day and the grace of three hours in 24 windows; a year in 24.
-      expect([windowOf("events"), windowOf("counts_1s"), windowOf("merged_1s")]).toEqual(["68", "21908", "21908"]);
+      expect([windowOf("events"), windowOf("event_batches")]).toEqual(["68", "68"]);
+      expect([windowOf("counts_1s"), windowOf("merged_1s")]).toEqual(["21908", "21908"]);
       expect(Number(tables.get("merged_1s")?.get("default_time_to_live"))).toBe(31_536_000);
       for (const row of rows) expect(Number(row.get("gc_grace_seconds"))).toBeGreaterThanOrEqual(10_800);
       expect(await retentionAfter({ "1s": null })).toEqual({ ...changed, "1s": null });
@@ -235,7 +247,7 @@ describe.skipIf(!hasCassandra)("Cassandra", () => {
     "raw events that have expired in great number are said to have expired: the node refuses to wade through them",
     async () => {
       await using fresh = testKeyspace();
-      const short = await openStore(fresh.address, { mode: "serve", retention: { events: 1 } });
+      const short = await openStore(fresh.address, { mode: "serve", rawLayout: "rows", retention: { events: 1 } });
       const flushes = await flushesOf(...Array<number>(21).fill(5_000));
       for (const flush of flushes) await short.write(flush);
       const [first] = flushes;
@@ -282,7 +294,7 @@ describe.skipIf(!hasCassandra)("Cassandra", () => {
       expect(merged).toEqual([]);
       await reader.close();
       const server = await openStore(old.address, { mode: "serve" });
-      expect(server.info).toMatchObject({ schema: "1.1", retention: { events: null, "10ms": null } });
+      expect(server.info).toMatchObject({ schema: "1.2", retention: { events: null, "10ms": null } });
       await server.close();
       const { rows } = await old.client.execute(
         "SELECT table_name, comment FROM system_schema.tables WHERE keyspace_name = ?",
