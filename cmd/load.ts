@@ -50,6 +50,7 @@ export const command = defineCommand({
   summary: "Sends events at a fixed rate (open loop) and proves that what was acked was counted",
   flags,
   notes: `Latency counts from when an event was due, so a slow server cannot hide what it makes others wait.
+The send error is how late events left: for want of this machine's time, or of a free connection.
 At the end it asks GET /counts and checks  acked <= counted <= acked + unknown;  nobody else may send
 events to that store meanwhile.
 
@@ -97,12 +98,16 @@ async function load(values: Values<typeof flags>): Promise<number> {
     },
   });
   const ticker = setInterval(() => progress(progressLine(attack.result, schedule.total)), 1_000);
-  const startedMs = performance.now();
   const result = await attack.run();
-  const seconds = (performance.now() - startedMs) / 1_000;
   clearInterval(ticker);
   progress("");
   await records?.close();
+  if (result.machineTooSlow) {
+    log.warn(
+      `this machine, not the server, was too slow for the rate: events left up to ${result.sendError().p99} ms late (p99); ` +
+        "want a lower --rps, or load on a machine or a core of its own",
+    );
+  }
   const { acked, unknown } = result.outcomes;
   if (unknown > 0) {
     const limit = formatDurationMs(values.settle);
@@ -111,7 +116,7 @@ async function load(values: Values<typeof flags>): Promise<number> {
     );
   }
   const check = await checkCounts(values.url, baseline, { acked, unknown }, values.settle, access);
-  await print(values.format === "json" ? jsonReport(result, check, seconds) : textReport(result, check, seconds));
+  await print(values.format === "json" ? jsonReport(result, check) : textReport(result, check));
   if (check.problem !== undefined || acked === 0) return 1;
   return acked === result.finished ? 0 : 3;
 }
@@ -149,7 +154,7 @@ function progressLine(result: LoadResult, total: number): string {
   return `${result.finished} of ${total}: acked ${acked}, refused ${refused}, unknown ${unknown}, p50 ${p50} ms, p99 ${p99} ms`;
 }
 
-function textReport(result: LoadResult, check: CheckResult, seconds: number): string {
+function textReport(result: LoadResult, check: CheckResult): string {
   const { refused, unknown, unsent, acked } = result.outcomes;
   const { fromSchedule, fromSend } = result.latencies();
   const row = (name: string, { p50, p99, p999, max }: LatencySummary) =>
@@ -158,7 +163,8 @@ function textReport(result: LoadResult, check: CheckResult, seconds: number): st
   return [
     row("latency from schedule:", fromSchedule),
     row("latency from send:", fromSend),
-    `rate:                    ${Math.round(result.sent / seconds)} events/s sent in ${seconds.toFixed(1)} s\n`,
+    row("send error:", result.sendError()),
+    `rate:                    ${Math.round(result.sent / result.seconds)} events/s sent in ${result.seconds.toFixed(1)} s\n`,
     `not acked:               refused ${refused}, unknown ${unknown}, unsent ${unsent}\n`,
     ...others.map(([reason, times]) => `                         ${times} x ${reason}\n`),
     check.problem === undefined ? "" : `CHECK FAILED: ${check.problem}\n`,
@@ -166,7 +172,7 @@ function textReport(result: LoadResult, check: CheckResult, seconds: number): st
   ].join("");
 }
 
-function jsonReport(result: LoadResult, check: CheckResult, seconds: number): string {
+function jsonReport(result: LoadResult, check: CheckResult): string {
   const { fromSchedule, fromSend } = result.latencies();
   const report = {
     sent: result.sent,
@@ -174,8 +180,9 @@ function jsonReport(result: LoadResult, check: CheckResult, seconds: number): st
     counted: check.counted,
     holds: check.problem === undefined,
     problem: check.problem ?? null,
-    seconds,
+    seconds: result.seconds,
     latencyMs: { fromSchedule, fromSend },
+    sendErrorMs: result.sendError(),
     reasons: Object.fromEntries(result.reasons),
   };
   return `${JSON.stringify(report)}\n`;

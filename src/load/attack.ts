@@ -2,9 +2,10 @@
 // An event that finds no free connection waits in line; its latency counts from when it was due (no coordinated omission).
 // Meets the server over HTTP only.
 
-import { formatTimestamp } from "../units.ts";
 import { openConnection, type Connection, type Exchange, type Target } from "./connection.ts";
+import { EventRequest } from "./event-request.ts";
 import type { Schedule } from "./pacer.ts";
+import { pause } from "./pause.ts";
 import { LoadResult, outcomeOf, type LoadOutcome, type LoadRecord } from "./result.ts";
 
 export interface AttackOptions extends Target {
@@ -21,84 +22,100 @@ export interface AttackOptions extends Target {
   onRecord?: (record: LoadRecord) => void;
 }
 
+/** Before the schedule starts, connections are open for the events of so long: as many as a server holds that answers within it. */
+const RESERVE_MS = 20;
+
 /** What waits for a connection at the end of the schedule gets so many timeouts more. */
 const OVERTIME_TIMEOUTS = 3;
 
 /** A refused connection is tried again after this. */
 const RECONNECT_MS = 50;
 
-interface InFlight {
+/** The loop looks after what is due at most so often, and at least so often. */
+const TURN_MIN_MS = 0.2;
+const TURN_MAX_MS = 1;
+
+/** A connection, and the request that it has under way or had last. */
+interface Lane {
+  connection: Connection;
   dueMs: number;
   sentMs: number;
+  done: (exchange: Exchange) => void;
 }
 
 /** Runs the whole schedule; resolves when every request has an outcome. Never rejects. */
 export class Attack {
   readonly result = new LoadResult();
   readonly #options: AttackOptions;
-  readonly #line: number[] = [];
-  readonly #free: Connection[] = [];
-  /** Requests under way, the oldest first. */
-  readonly #inFlight = new Map<Connection, InFlight>();
-  readonly #head: string;
-  readonly #finished = Promise.withResolvers<void>();
+  readonly #request: EventRequest;
+  readonly #free: Lane[] = [];
+  /** Those with a request under way, the oldest first. */
+  readonly #inFlight = new Set<Lane>();
   #connections = 0;
   #connectAfterMs = 0;
   #connectError = "";
-  #issued = 0;
+  /** Of the schedule, events before `#next` are gone, those from there to before `#due` wait for a connection. */
+  #next = 0;
+  #due = 0;
   #startMs = 0;
   #over = false;
 
   constructor(options: AttackOptions) {
     this.#options = options;
-    this.#head =
-      `POST / HTTP/1.1\r\nHost: ${options.host}:${options.port}\r\n` +
-      (options.token === undefined ? "" : `Authorization: Bearer ${options.token}\r\n`) +
-      `Content-Type: application/x-www-form-urlencoded\r\nContent-Length: ${eventBody(0).length}\r\n\r\n`;
+    this.#request = new EventRequest(options, options.token);
   }
 
   async run(): Promise<LoadResult> {
+    await this.#openReserve();
     this.#startMs = performance.now();
-    this.#pump();
-    await this.#finished.promise;
-    for (const connection of this.#free.splice(0)) connection.close();
+    while (this.#turn()) {
+      const asleepMs = performance.now();
+      const untilDueMs = this.#startMs + this.#options.schedule.dueMs(this.#due) - asleepMs;
+      const wantedMs = Math.min(TURN_MAX_MS, Math.max(TURN_MIN_MS, untilDueMs));
+      await pause(wantedMs);
+      this.result.oversleptUs.record((performance.now() - asleepMs - wantedMs) * 1_000);
+    }
+    this.#over = true;
+    this.result.seconds = (performance.now() - this.#startMs) / 1_000;
+    for (const { connection } of this.#free.splice(0)) connection.close();
     return this.result;
   }
 
-  /** One turn of the loop, about every millisecond. */
-  #pump(): void {
-    const { schedule, signal, timeoutMs } = this.#options;
-    const nowMs = performance.now();
-    const elapsedMs = nowMs - this.#startMs;
-    const total = signal.aborted ? this.#issued : schedule.total;
-    while (this.#issued < total && schedule.dueMs(this.#issued) <= elapsedMs) {
-      this.#line.push(this.#startMs + schedule.dueMs(this.#issued++));
-    }
-    this.#expire(nowMs);
-    const overtimeMs = schedule.dueMs(schedule.total) + OVERTIME_TIMEOUTS * timeoutMs;
-    if (this.#issued === total && (signal.aborted || elapsedMs > overtimeMs)) this.#giveUpLine();
-    this.#serveLine();
-    if (this.#issued === total && this.#line.length === 0 && this.#inFlight.size === 0) {
-      this.#over = true;
-      this.#finished.resolve();
-      return;
-    }
-    setTimeout(() => this.#pump(), 1);
+  /** Opens the connections that the rate will need, so that opening them delays no event. A server that cannot be reached shows later. */
+  async #openReserve(): Promise<void> {
+    const { schedule, connectionsMax, timeoutMs, signal } = this.#options;
+    const untilMs = performance.now() + timeoutMs;
+    for (let at = 0; at < Math.min(schedule.total, connectionsMax) && schedule.dueMs(at) < RESERVE_MS; at++)
+      void this.#connect();
+    while (this.#free.length < this.#connections && performance.now() < untilMs && !signal.aborted)
+      await pause(TURN_MAX_MS);
   }
 
-  /** Gives waiting events to free connections, and opens more where these do not suffice. */
-  #serveLine(): void {
-    let at = 0;
-    for (; at < this.#line.length; at++) {
-      const connection = this.#free.pop();
-      if (!connection) break;
-      this.#send(connection, this.#line[at] ?? 0);
+  /** One turn of the loop; false when all is done. */
+  #turn(): boolean {
+    const { schedule, signal, timeoutMs } = this.#options;
+    const nowMs = performance.now();
+    this.#expire(nowMs);
+    this.#serve(nowMs);
+    const overtimeMs = schedule.dueMs(schedule.total) + OVERTIME_TIMEOUTS * timeoutMs;
+    const allDue = signal.aborted || this.#due === schedule.total;
+    if (allDue && (signal.aborted || nowMs - this.#startMs > overtimeMs)) this.#giveUpLine();
+    return !allDue || this.#next < this.#due || this.#inFlight.size > 0;
+  }
+
+  /** Gives events that are due to free connections, and opens more where these do not suffice. */
+  #serve(nowMs: number): void {
+    const { schedule, signal, connectionsMax } = this.#options;
+    const total = signal.aborted ? this.#due : schedule.total;
+    while (this.#due < total && this.#startMs + schedule.dueMs(this.#due) <= nowMs) this.#due++;
+    while (this.#next < this.#due) {
+      const lane = this.#free.pop();
+      if (!lane) break;
+      this.#send(lane, this.#startMs + schedule.dueMs(this.#next++));
     }
-    this.#line.splice(0, at);
-    const { connectionsMax } = this.#options;
     const opening = this.#connections - this.#inFlight.size - this.#free.length;
-    const wanted = Math.min(this.#line.length - opening, connectionsMax - this.#connections);
-    if (performance.now() < this.#connectAfterMs) return;
+    const wanted = Math.min(this.#due - this.#next - opening, connectionsMax - this.#connections);
+    if (nowMs < this.#connectAfterMs) return;
     for (let more = 0; more < wanted; more++) void this.#connect();
   }
 
@@ -107,11 +124,12 @@ export class Attack {
     try {
       const connection = await openConnection(this.#options, () => {
         this.#connections--;
-        const at = this.#free.indexOf(connection);
+        const at = this.#free.indexOf(lane);
         if (at >= 0) this.#free.splice(at, 1);
       });
+      const lane: Lane = { connection, dueMs: 0, sentMs: 0, done: (exchange) => this.#answered(lane, exchange) };
       if (this.#over) connection.close();
-      else this.#release(connection);
+      else this.#release(lane);
     } catch (error) {
       this.#connections--;
       this.#connectError = error instanceof Error ? error.message : String(error);
@@ -119,30 +137,31 @@ export class Attack {
     }
   }
 
-  #release(connection: Connection): void {
+  #release(lane: Lane): void {
     const { requestsPerConnection } = this.#options;
+    const { connection } = lane;
     if (!connection.idle) return;
-    if (requestsPerConnection > 0 && connection.answers >= requestsPerConnection) {
-      connection.close();
-      return;
-    }
-    const dueMs = this.#line.shift();
-    if (dueMs === undefined) this.#free.push(connection);
-    else this.#send(connection, dueMs);
+    if (requestsPerConnection > 0 && connection.answers >= requestsPerConnection) connection.close();
+    else this.#free.push(lane);
   }
 
-  #send(connection: Connection, dueMs: number): void {
-    const sentMs = performance.now();
-    this.#inFlight.set(connection, { dueMs, sentMs });
-    connection.send(this.#head + eventBody((performance.timeOrigin + sentMs) * 1_000), (exchange) => {
-      this.#inFlight.delete(connection);
-      this.#record(dueMs, sentMs, exchange);
-      // After the connection's own bookkeeping.
-      queueMicrotask(() => this.#release(connection));
-    });
+  #send(lane: Lane, dueMs: number): void {
+    lane.dueMs = dueMs;
+    lane.sentMs = performance.now();
+    this.#inFlight.add(lane);
+    lane.connection.send(this.#request.at((performance.timeOrigin + lane.sentMs) * 1_000), lane.done);
   }
 
-  #record(dueMs: number, sentMs: number | null, exchange: Exchange | { unsent: string }): void {
+  #answered(lane: Lane, exchange: Exchange): void {
+    const nowMs = performance.now();
+    this.#inFlight.delete(lane);
+    this.#record(lane.dueMs, lane.sentMs, exchange, nowMs);
+    this.#release(lane);
+    // Many answers come at once, and what falls due meanwhile must not wait for the last of them.
+    this.#serve(nowMs);
+  }
+
+  #record(dueMs: number, sentMs: number | null, exchange: Exchange | { unsent: string }, nowMs: number): void {
     const answered = "status" in exchange;
     const outcome: LoadOutcome = answered ? outcomeOf(exchange.status) : "unsent" in exchange ? "unsent" : "unknown";
     const reason = answered
@@ -153,7 +172,7 @@ export class Attack {
     const record: LoadRecord = {
       dueUs: epochUs(dueMs),
       sentUs: sentMs === null ? null : epochUs(sentMs),
-      doneUs: epochUs(performance.now()),
+      doneUs: epochUs(nowMs),
       outcome,
       status: answered ? exchange.status : null,
     };
@@ -169,25 +188,20 @@ export class Attack {
 
   /** Closes connections whose answer is overdue; that ends their request as lost. */
   #expire(nowMs: number): void {
-    for (const [connection, { sentMs }] of this.#inFlight) {
+    for (const { connection, sentMs } of this.#inFlight) {
       if (nowMs - sentMs < this.#options.timeoutMs) return;
       connection.close();
     }
   }
 
   #giveUpLine(): void {
+    const { schedule } = this.#options;
     const unsent = this.#connectError === "" ? "no free connection" : this.#connectError;
-    for (const dueMs of this.#line.splice(0)) this.#record(dueMs, null, { unsent });
+    const nowMs = performance.now();
+    while (this.#next < this.#due) this.#record(this.#startMs + schedule.dueMs(this.#next++), null, { unsent }, nowMs);
   }
 }
 
 function epochUs(performanceMs: number): number {
   return Math.round((performance.timeOrigin + performanceMs) * 1_000);
-}
-
-/** The form body of an event created at `us`; always of the same length. */
-function eventBody(us: number): string {
-  const whole = Math.round(us);
-  const time = formatTimestamp(whole).replace(" ", "+").replaceAll(":", "%3A");
-  return `value=${time}${String(whole % 1_000).padStart(3, "0")}`;
 }

@@ -7,8 +7,8 @@ import type { Socket } from "bun";
 export type Exchange = { status: number } | { lost: string };
 
 export interface Connection {
-  /** Sends `request` and calls `done` once with how it ended. Only when `idle`. */
-  send(request: string, done: (exchange: Exchange) => void): void;
+  /** Sends `request`, whose bytes may change afterwards, and calls `done` once with how it ended. Only when `idle`. */
+  send(request: Uint8Array, done: (exchange: Exchange) => void): void;
   /** True while the connection is open and has nothing in flight. */
   readonly idle: boolean;
   /** Answers received on it. */
@@ -49,8 +49,8 @@ export async function openConnection({ host, port, tls }: Target, onClose: () =>
     trusted.reject(new Error(reason));
     if (!state.open) return;
     state.open = false;
-    finish({ lost: reason });
     onClose();
+    finish({ lost: reason });
   };
   const socket = await Bun.connect({
     hostname: host,
@@ -65,17 +65,21 @@ export async function openConnection({ host, port, tls }: Target, onClose: () =>
         } else trusted.reject(error ?? new Error("the certificate is not trusted"));
       },
       data(own, chunk) {
-        state.received += chunk.toString("latin1");
-        const answer = parseAnswer(state.received);
-        if (!answer) return;
-        state.received = "";
+        let answer = state.received === "" ? knownAnswer(chunk) : undefined;
+        if (!answer) {
+          state.received += chunk.toString("latin1");
+          answer = parseAnswer(state.received);
+          if (!answer) return;
+          if (state.received.length === chunk.length) known = { bytes: chunk, answer };
+          state.received = "";
+        }
         state.answers++;
         if (answer.close) {
           state.open = false;
           own.end();
+          onClose();
         }
-        finish({ status: answer.status });
-        if (answer.close) onClose();
+        finish(answer);
       },
       drain: (own) => writeRest(own, state),
       close: () => end("the connection was closed"),
@@ -94,8 +98,8 @@ export async function openConnection({ host, port, tls }: Target, onClose: () =>
   return {
     send(request, done) {
       state.done = done;
-      state.unsent = Buffer.from(request, "latin1");
-      writeRest(socket, state);
+      const written = Math.max(0, socket.write(request));
+      if (written < request.length) state.unsent = request.slice(written);
     },
     get idle() {
       return state.open && state.done === undefined;
@@ -116,8 +120,20 @@ function writeRest(socket: Socket, state: State): void {
   state.unsent = written < state.unsent.length ? state.unsent.subarray(written) : undefined;
 }
 
+interface Answer {
+  status: number;
+  close: boolean;
+}
+
+/** The last answer that came whole in one piece. Most are the same, byte for byte, until their date changes. */
+let known: { bytes: Buffer; answer: Answer } | undefined;
+
+function knownAnswer(bytes: Buffer): Answer | undefined {
+  return known?.bytes.equals(bytes) ? known.answer : undefined;
+}
+
 /** The answer at the start of `text`; undefined while it is not whole. */
-export function parseAnswer(text: string): { status: number; close: boolean } | undefined {
+export function parseAnswer(text: string): Answer | undefined {
   const headEnd = text.indexOf("\r\n\r\n");
   if (headEnd < 0) return undefined;
   const head = text.slice(0, headEnd);

@@ -3,8 +3,9 @@ import type { Socket, TCPSocketListener } from "bun";
 import { Attack, type AttackOptions } from "./attack.ts";
 import { checkCounts, takeBaseline } from "./check.ts";
 import { parseAnswer } from "./connection.ts";
+import { EventRequest } from "./event-request.ts";
 import { steadySchedule } from "./pacer.ts";
-import { LoadResult, outcomeOf } from "./result.ts";
+import { LoadResult, outcomeOf, type LoadRecord } from "./result.ts";
 
 const stops: (() => void)[] = [];
 afterEach(() => {
@@ -56,6 +57,46 @@ test.each([
   [502, "unknown"],
 ] as const)("status %p is %s", (status, outcome) => expect(outcomeOf(status)).toBe(outcome));
 
+describe("the send error", () => {
+  /** 100 events that left `lateMs` late, from a loop that woke up `oversleptMs` late. */
+  function resultOf(lateMs: number, oversleptMs: number): LoadResult {
+    const result = new LoadResult();
+    for (let index = 0; index < 100; index++) {
+      const [dueUs, sentUs] = [index * 1_000, (index + lateMs) * 1_000];
+      result.add({ dueUs, sentUs, doneUs: sentUs + 1_000, outcome: "acked", status: 200 }, "status 200");
+      result.oversleptUs.record(oversleptMs * 1_000);
+    }
+    return result;
+  }
+
+  test("is how late events left, those without an answer too, those that never left not", () => {
+    const result = resultOf(25, 0);
+    result.add({ dueUs: 0, sentUs: 40_000, doneUs: 50_000, outcome: "unknown", status: null }, "lost");
+    result.add({ dueUs: 0, sentUs: null, doneUs: 90_000, outcome: "unsent", status: null }, "no free connection");
+    const { p50, max } = result.sendError();
+    expect(Math.abs(p50 - 25)).toBeLessThan(0.5);
+    expect(max).toBe(40);
+  });
+
+  test.each([
+    ["is small", 5, 5, false],
+    ["is large and so is the delay of the loop", 25, 20, true],
+    ["is large because the server held all connections", 25, 0.1, false],
+  ])("that %s: whether the machine was too slow", (_, lateMs, oversleptMs, tooSlow) =>
+    expect(resultOf(lateMs, oversleptMs).machineTooSlow).toBe(tooSlow),
+  );
+});
+
+test("a request has the time that it is made for, to the microsecond", () => {
+  const request = new EventRequest({ host: "127.0.0.1", port: 8080 }, "token");
+  const bodyAt = (us: number) => Buffer.from(request.at(us)).toString("latin1").split("\r\n\r\n")[1];
+  const us = Date.UTC(2016, 4, 28, 11, 11, 11) * 1_000 + 123_456;
+  expect(bodyAt(us)).toBe("value=2016-05-28+11%3A11%3A11.123456");
+  expect(bodyAt(us + 0.6)).toBe("value=2016-05-28+11%3A11%3A11.123457");
+  expect(bodyAt(us + 876_543.7)).toBe("value=2016-05-28+11%3A11%3A12.000000");
+  expect(bodyAt(us)).toBe("value=2016-05-28+11%3A11%3A11.123456");
+});
+
 test("latencies are percentiles of milliseconds, from the schedule and from the send", () => {
   const result = new LoadResult();
   for (let ms = 1; ms <= 100; ms++) {
@@ -85,8 +126,9 @@ describe("an attack", () => {
   test("does not wait for a slow server: what is late counts from when it was due", async () => {
     let answered = 0;
     const gate = Promise.withResolvers<void>();
-    setTimeout(() => gate.resolve(), 300);
+    let opens: Timer | undefined;
     const target = serve(async () => {
+      opens ??= setTimeout(() => gate.resolve(), 300);
       await gate.promise;
       answered++;
       return new Response("ok");
@@ -97,6 +139,49 @@ describe("an attack", () => {
     const { fromSchedule, fromSend } = result.latencies();
     expect(fromSchedule.p50).toBeGreaterThan(150);
     expect(fromSend.p50).toBeLessThan(fromSchedule.p50);
+  });
+
+  test.each([
+    ["the connections that the rate needs", 50, 20],
+    ["no more connections than it may", 3, 3],
+  ])("has %s before the first event is due", async (_, connectionsMax, wanted) => {
+    let opened = 0;
+    let openedAtFirst = 0;
+    const answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    const server: TCPSocketListener = Bun.listen({
+      hostname: "127.0.0.1",
+      port: 0,
+      socket: {
+        open: () => void opened++,
+        data(socket: Socket) {
+          openedAtFirst ||= opened;
+          socket.write(answer);
+        },
+      },
+    });
+    stops.push(() => server.stop(true));
+    const { outcomes } = await attackOn({ host: "127.0.0.1", port: server.port }, { connectionsMax }).run();
+    expect([openedAtFirst, outcomes.acked]).toEqual([wanted, 100]);
+  });
+
+  test("that its own machine holds up says how late events left", async () => {
+    const target = serve(() => new Response("ok"));
+    const stallMs = 60;
+    let stalled = false;
+    const records: LoadRecord[] = [];
+    const result = await attackOn(target, {
+      onRecord: (record) => {
+        records.push(record);
+        if (stalled) return;
+        stalled = true;
+        Bun.sleepSync(stallMs);
+      },
+    }).run();
+    const errorsMs = records.map(({ dueUs, sentUs }) => ((sentUs ?? 0) - dueUs) / 1_000);
+    const { max, p99 } = result.sendError();
+    expect(max).toBeCloseTo(Math.max(...errorsMs), 1);
+    expect(max).toBeGreaterThan(stallMs / 2);
+    expect(p99).toBeGreaterThan(stallMs / 2);
   });
 
   test("opens a new connection for every so many requests if told to", async () => {

@@ -27,6 +27,12 @@ export interface LatencySummary {
   max: number;
 }
 
+/** Events that leave later than this, at p99, say little about the server. */
+const SEND_ERROR_MAX_MS = 10;
+
+/** A loop that wakes up later than this, at p99, has not enough of a core. */
+const OVERSLEPT_MAX_US = 5_000;
+
 export class LoadResult {
   readonly outcomes: Record<LoadOutcome, number> = { acked: 0, refused: 0, unknown: 0, unsent: 0 };
   /** How often each status or reason was seen. */
@@ -35,19 +41,35 @@ export class LoadResult {
   readonly sinceDueUs = new Histogram();
   /** Microseconds from when a request was sent to its answer. */
   readonly sinceSentUs = new Histogram();
+  /** Microseconds from when a request was due to when it was sent. */
+  readonly sendErrorUs = new Histogram();
+  /** Microseconds that the loop woke up later than it wanted to. */
+  readonly oversleptUs = new Histogram();
+  /** From when the schedule started until all had an outcome. */
+  seconds = 0;
   #maxDueUs = 0;
   #maxSentUs = 0;
+  #maxSendErrorUs = 0;
 
   add(record: LoadRecord, reason: string): void {
     this.outcomes[record.outcome]++;
     this.reasons.set(reason, (this.reasons.get(reason) ?? 0) + 1);
-    if (record.sentUs === null || record.status === null) return;
+    if (record.sentUs === null) return;
+    const sendErrorUs = record.sentUs - record.dueUs;
+    this.sendErrorUs.record(sendErrorUs);
+    this.#maxSendErrorUs = Math.max(this.#maxSendErrorUs, sendErrorUs);
+    if (record.status === null) return;
     const sinceDueUs = record.doneUs - record.dueUs;
     const sinceSentUs = record.doneUs - record.sentUs;
     this.sinceDueUs.record(sinceDueUs);
     this.sinceSentUs.record(sinceSentUs);
     this.#maxDueUs = Math.max(this.#maxDueUs, sinceDueUs);
     this.#maxSentUs = Math.max(this.#maxSentUs, sinceSentUs);
+  }
+
+  /** Whether events were late because this machine was, and not only because the server held all connections. */
+  get machineTooSlow(): boolean {
+    return this.sendError().p99 > SEND_ERROR_MAX_MS && this.oversleptUs.quantile(0.99) > OVERSLEPT_MAX_US;
   }
 
   /** Requests whose outcome is known to this process. */
@@ -67,6 +89,11 @@ export class LoadResult {
       fromSchedule: summarise(this.sinceDueUs, this.#maxDueUs),
       fromSend: summarise(this.sinceSentUs, this.#maxSentUs),
     };
+  }
+
+  /** Milliseconds that requests were sent after they were due, be it for want of a connection or of this machine's time. */
+  sendError(): LatencySummary {
+    return summarise(this.sendErrorUs, this.#maxSendErrorUs);
   }
 }
 
