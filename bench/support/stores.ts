@@ -1,0 +1,36 @@
+// Stores for a bench: an SQLite file, and Cassandra nodes of its own on the client's core, each store with a name of its own.
+
+import { join } from "node:path";
+import type { RunningCassandra } from "../../scripts/cassandra/cluster.ts";
+import { startCassandra } from "../../scripts/cassandra/cluster.ts";
+import type { CommitlogSync } from "../../scripts/cassandra/node-config.ts";
+import { addressOf } from "../../test/support/cassandra.ts";
+import { temporaryFolder } from "../../test/support/reto3.ts";
+import { cpuSeconds, pin } from "./process.ts";
+
+export const HEAP_MB = 1_024;
+
+/** The address of a store that nobody has used. */
+export function newStore(on: (Disposable & { readonly path: string }) | RunningCassandra): string {
+  const name = `bench_${crypto.randomUUID().slice(0, 8)}`;
+  return "path" in on ? `sqlite:${join(on.path, `${name}.db`)}` : addressOf(on.contactPoints, name);
+}
+
+/** For SQLite files; gone at the end. */
+export const sqliteFolder = temporaryFolder;
+
+/** One node with all of its threads on one core. */
+export async function pinnedCassandra(core: number, commitlogSync: CommitlogSync = "batch"): Promise<RunningCassandra> {
+  const cluster = await startCassandra({ heapMb: HEAP_MB, commitlogSync, log: (line) => console.error(line) });
+  for (const pid of pidsOf(cluster)) pin(pid, core);
+  return cluster;
+}
+
+/** CPU seconds of all nodes so far. */
+export function cassandraCpuSeconds(cluster: RunningCassandra): number {
+  return pidsOf(cluster).reduce((sum, pid) => sum + cpuSeconds(pid), 0);
+}
+
+function pidsOf({ nodes }: RunningCassandra): number[] {
+  return nodes.flatMap(({ pid }) => pid ?? []);
+}
