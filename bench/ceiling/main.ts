@@ -26,6 +26,7 @@ const flags = benchFlags(
 );
 const connections = flags.number("connections");
 const seconds = flags.number("seconds");
+const warmUpSeconds = flags.short ? 3 : 20;
 const { oha } = flags.values;
 requireOha(oha);
 
@@ -41,7 +42,9 @@ const serve = (store: string, keep = "events") =>
 
 using folder = sqliteFolder();
 // It shares the client's core: what it and the client took of that is told.
-await using cassandra = flags.words("stores").includes("cassandra") ? await pinnedCassandra(CLIENT_CORE) : undefined;
+await using cassandra = flags.words("stores").includes("cassandra")
+  ? await pinnedCassandra(CLIENT_CORE, { warmUpSeconds })
+  : undefined;
 
 const BARE: Side = { of: { server: "Bun.serve", keep: "" }, start: () => onServerCore(script("bare-server.ts")) };
 const PARSING: Side = {

@@ -5,8 +5,8 @@ import type { RunningCassandra } from "../../scripts/cassandra/cluster.ts";
 import { startCassandra } from "../../scripts/cassandra/cluster.ts";
 import type { CommitlogSync } from "../../scripts/cassandra/node-config.ts";
 import { addressOf } from "../../test/support/cassandra.ts";
-import { temporaryFolder } from "../../test/support/reto3.ts";
-import { cpuSeconds, pin } from "./process.ts";
+import { executable, temporaryFolder } from "../../test/support/reto3.ts";
+import { cpuSeconds, finish, pin } from "./process.ts";
 
 export const HEAP_MB = 1_024;
 
@@ -19,9 +19,16 @@ export function newStore(on: (Disposable & { readonly path: string }) | RunningC
 /** For SQLite files; gone at the end. */
 export const sqliteFolder = temporaryFolder;
 
-/** One node with all of its threads on one core. */
-export async function pinnedCassandra(core: number, commitlogSync: CommitlogSync = "batch"): Promise<RunningCassandra> {
+/** One node with all of its threads on one core, after so many seconds of flushes on all cores: a cold Java is slow for long. */
+export async function pinnedCassandra(
+  core: number,
+  { commitlogSync = "batch", warmUpSeconds = 0 }: { commitlogSync?: CommitlogSync; warmUpSeconds?: number } = {},
+): Promise<RunningCassandra> {
   const cluster = await startCassandra({ heapMb: HEAP_MB, commitlogSync, log: (line) => console.error(line) });
+  if (warmUpSeconds > 0) {
+    const flushes = ["--store", newStore(cluster), "--duration", `${warmUpSeconds}s`];
+    await finish([executable, "bench-insert", ...flushes]);
+  }
   for (const pid of pidsOf(cluster)) pin(pid, core);
   return cluster;
 }
