@@ -53,10 +53,7 @@ await inTurns(
       rps,
       perConnection,
     } = turn;
-    const loading = loadInto(url, rps, seconds, [
-      ...["--requests-per-connection", String(perConnection)],
-      ...OVERLOADED,
-    ]);
+    const loading = loadInto(url, rps, seconds, ["--requests-per-connection", String(perConnection), ...OVERLOADED]);
     await Bun.sleep(PROBER_DELAY_MS);
     const probing = finish(pinned(CLIENT_CORE, [...prober, url, String(seconds - (2 * PROBER_DELAY_MS) / 1_000)]));
     const [{ report: load }, { stdout }] = await Promise.all([loading, probing]);

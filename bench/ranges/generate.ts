@@ -2,7 +2,8 @@
 //
 //   bun bench/ranges/generate.ts STORE --days 30 --seconds-days 1 --writers 20 --to 2026-11-01
 //
-// 5,000 events/s shared by the writers; 1 s counts for the last --seconds-days only. A writer lives for an hour.
+// 5,000 events/s shared by the writers; 1 s counts for the last --seconds-days only, 10 ms counts for the last --ms-hours. A
+// writer lives for an hour.
 
 import { parseArgs } from "node:util";
 import { Histogram } from "../../src/histogram.ts";
@@ -16,6 +17,7 @@ const { values, positionals } = parseArgs({
   options: {
     days: { type: "string", default: "30" },
     "seconds-days": { type: "string", default: "1" },
+    "ms-hours": { type: "string", default: "0" },
     writers: { type: "string", default: "20" },
     to: { type: "string", default: "2026-11-01" },
   },
@@ -25,8 +27,9 @@ const PARTITIONS_AT_ONCE = 128;
 
 const writers = Number(values.writers);
 const toUs = parseInstantUs(values.to) ?? Number.NaN;
-const fromUs = toUs - Number(values.days) * DAY_US;
-const secondsFromUs = toUs - Number(values["seconds-days"]) * DAY_US;
+const fromUs = toUs - Math.round(Number(values.days) * DAY_US);
+const secondsFromUs = toUs - Math.round(Number(values["seconds-days"]) * DAY_US);
+const msFromUs = toUs - Math.round(Number(values["ms-hours"]) * HOUR_US);
 const perSecond = Math.round(EVENTS_PER_SEC / writers);
 const secondLags = Array.from({ length: 32 }, () => lagsOf(perSecond));
 const minuteLags = Array.from({ length: 32 }, () => lagsOf(perSecond * 60));
@@ -52,7 +55,10 @@ await store.close();
 async function fill(into: Store, { minuteUs, writer }: { minuteUs: number; writer: string }): Promise<void> {
   const seconds = minuteUs < secondsFromUs ? 0 : 60;
   const counts = {
-    "10ms": [],
+    "10ms": Array.from({ length: minuteUs < msFromUs ? 0 : 6_000 }, (_, at) => ({
+      ...row(minuteUs + at * 10_000, perSecond / 100, secondLags),
+      lagHist: null,
+    })),
     "1s": Array.from({ length: seconds }, (_, at) => row(minuteUs + at * SECOND_US, perSecond, secondLags)),
     "1m": [row(minuteUs, perSecond * 60, minuteLags)],
   };
