@@ -8,7 +8,7 @@ import { benchFlags } from "../support/flags.ts";
 import { CLIENT_CORE, finish, pinned, SERVER_CORE } from "../support/process.ts";
 import { Measured, report } from "../support/result.ts";
 import { inTurns } from "../support/rounds.ts";
-import { newStore, pinnedCassandra, sqliteFolder } from "../support/stores.ts";
+import { newStore, pinCassandra, sqliteFolder, startNodes } from "../support/stores.ts";
 
 const flags = benchFlags(
   { stores: "sqlite,cassandra", "ms-hours": "6", "month-days": "30", pairs: "9" },
@@ -57,7 +57,8 @@ await report("count", flags, [byAmount, bySize]);
 
 async function onStore(kind: string): Promise<void> {
   await using resources = new AsyncDisposableStack();
-  const on = resources.use(kind === "sqlite" ? sqliteFolder() : await pinnedCassandra(CLIENT_CORE));
+  const cassandra = kind === "cassandra" ? resources.use(await startNodes()) : undefined;
+  const on = cassandra ?? resources.use(sqliteFolder());
   const stores: Filled[] = [];
   for (const [amount, days] of Object.entries(AMOUNTS)) {
     const address = newStore(on);
@@ -66,6 +67,7 @@ async function onStore(kind: string): Promise<void> {
     const command = pinned(SERVER_CORE, [executable, "serve", "--port", "0", "--store", address]);
     stores.push({ kind, amount, address, server: resources.use(await startListening(command)) });
   }
+  if (cassandra) pinCassandra(cassandra, CLIENT_CORE);
   await askInTurns(
     byAmount,
     SAME.flatMap((question) => stores.map((store) => ({ store, question }))),

@@ -25,6 +25,9 @@ const { values, positionals } = parseArgs({
 const EVENTS_PER_SEC = 5_000;
 const PARTITIONS_AT_ONCE = 128;
 
+/** With 10 ms counts a partition has 6,000 rows more. */
+const LARGE_PARTITIONS_AT_ONCE = 4;
+
 const writers = Number(values.writers);
 const toUs = parseInstantUs(values.to) ?? Number.NaN;
 const fromUs = toUs - Math.round(Number(values.days) * DAY_US);
@@ -46,7 +49,8 @@ for (let hourUs = fromUs; hourUs < toUs; hourUs += HOUR_US) {
   const work = async () => {
     for (const partition of queue) await fill(store, partition);
   };
-  await Promise.all(Array.from({ length: PARTITIONS_AT_ONCE }, work));
+  const atOnce = hourUs + HOUR_US > msFromUs ? LARGE_PARTITIONS_AT_ONCE : PARTITIONS_AT_ONCE;
+  await Promise.all(Array.from({ length: atOnce }, work));
   partitions += wanted.length;
 }
 console.error(`${partitions} partitions in ${((performance.now() - started) / 1_000).toFixed(0)} s`);

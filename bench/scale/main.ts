@@ -1,7 +1,6 @@
 // Which rate several workers, or several serves, hold on one Cassandra node and on three, and what an event costs. The question: README.md.
 
 import type { RunningCassandra } from "../../scripts/cassandra/cluster.ts";
-import { startCassandra } from "../../scripts/cassandra/cluster.ts";
 import { parseCassandraUrl } from "../../src/store/cassandra/url.ts";
 import { executable, type Server } from "../../test/support/reto3.ts";
 import { benchFlags } from "../support/flags.ts";
@@ -9,7 +8,7 @@ import { loadInto } from "../support/load.ts";
 import { finish, treeCpuSeconds } from "../support/process.ts";
 import { Measured, report } from "../support/result.ts";
 import { inTurns } from "../support/rounds.ts";
-import { cassandraCpuSeconds, HEAP_MB, newStore } from "../support/stores.ts";
+import { cassandraCpuSeconds, newStore, startNodes } from "../support/stores.ts";
 import { bytesOnDisk } from "./disk.ts";
 import { setupsOf, type Setup } from "./setups.ts";
 
@@ -33,7 +32,7 @@ for (const nodes of flags.numbers("nodes")) await onNodes(nodes);
 await report("scale", flags, [rates, disk]);
 
 async function onNodes(nodes: number): Promise<void> {
-  await using cluster = await startCassandra({ nodes, heapMb: HEAP_MB, log: (line) => console.error(line) });
+  await using cluster = await startNodes({ nodes });
   const using = setups.map((setup) => ({ setup, store: `${newStore(cluster)}&rf=${nodes}`, acked: 0 }));
   await inTurns(
     using,
