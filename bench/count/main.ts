@@ -106,8 +106,7 @@ async function askInTurns(table: Measured, turns: { store: Filled; question: Que
 async function fill(store: string, days: number): Promise<void> {
   const generator = [process.execPath, join(import.meta.dir, "../ranges/generate.ts"), store];
   const spans = ["--days", days, "--seconds-days", days, "--ms-hours", Math.min(days * 24, flags.number("ms-hours"))];
-  await finish([...generator, ...spans.map(String), "--writers", "1", "--to", to]);
-  await finish([executable, "merge", "--store", store]);
+  await finish([...generator, ...spans.map(String), "--writers", "1", "--merged", "--to", to]);
 }
 
 async function ask({ address, server }: Filled, question: Question & { to: string }) {

@@ -3,7 +3,7 @@
 //   bun bench/ranges/generate.ts STORE --days 30 --seconds-days 1 --writers 20 --to 2026-11-01
 //
 // 5,000 events/s shared by the writers; 1 s counts for the last --seconds-days only, 10 ms counts for the last --ms-hours. A
-// writer lives for an hour.
+// writer lives for an hour. --merged writes merged minutes too, as `reto3 merge` would; with one writer these are its own rows.
 
 import { parseArgs } from "node:util";
 import { Histogram } from "../../src/histogram.ts";
@@ -19,6 +19,7 @@ const { values, positionals } = parseArgs({
     "seconds-days": { type: "string", default: "1" },
     "ms-hours": { type: "string", default: "0" },
     writers: { type: "string", default: "20" },
+    merged: { type: "boolean", default: false },
     to: { type: "string", default: "2026-11-01" },
   },
 });
@@ -29,6 +30,7 @@ const PARTITIONS_AT_ONCE = 128;
 const LARGE_PARTITIONS_AT_ONCE = 4;
 
 const writers = Number(values.writers);
+if (values.merged && writers !== 1) throw new Error("--merged goes with --writers 1; else use reto3 merge");
 const toUs = parseInstantUs(values.to) ?? Number.NaN;
 const fromUs = toUs - Math.round(Number(values.days) * DAY_US);
 const secondsFromUs = toUs - Math.round(Number(values["seconds-days"]) * DAY_US);
@@ -70,6 +72,11 @@ async function fill(into: Store, { minuteUs, writer }: { minuteUs: number; write
   const flush = { minuteUs, writer, firstSeq: 0, createdUs: [], receivedUs: [], counts, writtenAtUs };
   await into.write(flush);
   await into.seal({ minuteUs, writer }, perSecond * 60, writtenAtUs);
+  if (!values.merged) return;
+  for (const level of ["1s", "1m"] as const) {
+    const merged = { minuteUs, writers: [writer], writerCount: 1, rows: counts[level] };
+    if (merged.rows.length > 0) await into.merge(level, merged, writtenAtUs);
+  }
 }
 
 function row(bucketUs: number, events: number, lags: readonly Uint8Array[]): CountRow {
