@@ -11,7 +11,7 @@ import { inTurns } from "../support/rounds.ts";
 import { newStore, pinCassandra, sqliteFolder, startNodes } from "../support/stores.ts";
 
 const flags = benchFlags(
-  { stores: "sqlite,cassandra", "ms-hours": "6", "month-days": "30", pairs: "9" },
+  { stores: "sqlite,cassandra", "ms-hours": "6", "seconds-days": "7", "month-days": "30", pairs: "9" },
   { stores: "sqlite", "ms-hours": "1", "month-days": "2", pairs: "3" },
 );
 
@@ -105,7 +105,14 @@ async function askInTurns(table: Measured, turns: { store: Filled; question: Que
 /** One writer, whose counts of 10 ms are there for the last --ms-hours; merged, as a server would have done it meanwhile. */
 async function fill(store: string, days: number): Promise<void> {
   const generator = [process.execPath, join(import.meta.dir, "../ranges/generate.ts"), store];
-  const spans = ["--days", days, "--seconds-days", days, "--ms-hours", Math.min(days * 24, flags.number("ms-hours"))];
+  const spans = [
+    "--days",
+    days,
+    "--seconds-days",
+    Math.min(days, flags.number("seconds-days")),
+    "--ms-hours",
+    Math.min(days * 24, flags.number("ms-hours")),
+  ];
   await finish([...generator, ...spans.map(String), "--writers", "1", "--merged", "--to", to]);
 }
 

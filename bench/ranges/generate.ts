@@ -11,6 +11,7 @@ import { DAY_US, HOUR_US, MINUTE_US, SECOND_US } from "../../src/period.ts";
 import { openStore } from "../../src/store/open.ts";
 import type { CountRow, Store } from "../../src/store/store.ts";
 import { parseInstantUs } from "../../src/units.ts";
+import { retryUntilKnown } from "../../src/writer/retry.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -25,6 +26,8 @@ const { values, positionals } = parseArgs({
 });
 const EVENTS_PER_SEC = 5_000;
 const PARTITIONS_AT_ONCE = 128;
+
+const RETRY_MS = 60_000;
 
 /** With 10 ms counts a partition has 6,000 rows more. */
 const LARGE_PARTITIONS_AT_ONCE = 4;
@@ -49,7 +52,7 @@ for (let hourUs = fromUs; hourUs < toUs; hourUs += HOUR_US) {
   );
   const queue = wanted.values();
   const work = async () => {
-    for (const partition of queue) await fill(store, partition);
+    for (const partition of queue) await untilDone(() => fill(store, partition));
   };
   const atOnce = hourUs + HOUR_US > msFromUs ? LARGE_PARTITIONS_AT_ONCE : PARTITIONS_AT_ONCE;
   await Promise.all(Array.from({ length: atOnce }, work));
@@ -57,6 +60,13 @@ for (let hourUs = fromUs; hourUs < toUs; hourUs += HOUR_US) {
 }
 console.error(`${partitions} partitions in ${((performance.now() - started) / 1_000).toFixed(0)} s`);
 await store.close();
+
+/** A busy database times out; all writes may be repeated. */
+async function untilDone(attempt: () => Promise<void>): Promise<void> {
+  const options = { deadlineMs: performance.now() + RETRY_MS, signal: new AbortController().signal };
+  const result = await retryUntilKnown(attempt, options);
+  if (result.outcome !== "done") throw result.error;
+}
 
 async function fill(into: Store, { minuteUs, writer }: { minuteUs: number; writer: string }): Promise<void> {
   const seconds = minuteUs < secondsFromUs ? 0 : 60;
