@@ -24,7 +24,8 @@ const flags = benchFlags(
 const seconds = flags.number("seconds");
 
 /** The load has looked at the counts before its first event by then; and the last probe is visible before it looks again. */
-const PROBER_DELAY_MS = 500;
+const PROBER_DELAY_MS = 800;
+const PROBER_END_MS = 500;
 /** Where a rate is not held, the run ends all the same. */
 const OVERLOADED = ["--timeout", "5s", "--settle", "5s"];
 const prober = [process.execPath, join(import.meta.dir, "prober.ts")];
@@ -55,7 +56,9 @@ await inTurns(
     } = turn;
     const loading = loadInto(url, rps, seconds, ["--requests-per-connection", String(perConnection), ...OVERLOADED]);
     await Bun.sleep(PROBER_DELAY_MS);
-    const probing = finish(pinned(CLIENT_CORE, [...prober, url, String(seconds - (2 * PROBER_DELAY_MS) / 1_000)]));
+    const probing = finish(
+      pinned(CLIENT_CORE, [...prober, url, String(seconds - (PROBER_DELAY_MS + PROBER_END_MS) / 1_000)]),
+    );
     const [{ report: load }, { stdout }] = await Promise.all([loading, probing]);
     const probes = JSON.parse(stdout) as Probe[];
     const { p50, p99, p999, max } = load.latencyMs.fromSchedule;

@@ -18,12 +18,16 @@ export async function bytesOnDisk(
 ): Promise<number> {
   const client = new Client({ contactPoints: [...contactPoints], localDataCenter: datacenter });
   try {
-    const tables = await client.execute("SELECT table_name FROM system_schema.tables WHERE keyspace_name = ?", [
-      keyspace,
-    ]);
+    await client.connect();
+    // All of it through one node: another may hear of a change a little later.
+    const [host] = client.hosts.values();
+    const execute = (cql: string, params: string[] = []) =>
+      client.execute(cql, params, { readTimeout: 30_000, ...(host && { host }) });
+    const tables = await execute("SELECT table_name FROM system_schema.tables WHERE keyspace_name = ?", [keyspace]);
     for (const row of tables.rows) {
-      const alter = `ALTER TABLE ${keyspace}.${row.get("table_name")} WITH memtable_flush_period_in_ms = ${FLUSH_EVERY_MS}`;
-      await client.execute(alter, [], { readTimeout: 30_000 });
+      await execute(
+        `ALTER TABLE ${keyspace}.${row.get("table_name")} WITH memtable_flush_period_in_ms = ${FLUSH_EVERY_MS}`,
+      );
     }
   } finally {
     await client.shutdown();

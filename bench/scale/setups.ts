@@ -22,7 +22,12 @@ export async function setupsOf(workers: readonly number[], instances: readonly n
     })),
     ...instances.map((count) => ({
       name: `${count} serves`,
-      start: (store: string) => Promise.all(Array.from({ length: count }, () => serve(store))),
+      async start(store: string) {
+        const servers: Server[] = [];
+        // One after the other: the first makes the tables.
+        while (servers.length < count) servers.push(await serve(store));
+        return servers;
+      },
     })),
   ];
 }
