@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { LoadRecord } from "../../src/load/result.ts";
 import { temporaryFolder } from "../../test/support/reto3.ts";
-import { loadInto, type LoadOutput } from "./run.ts";
+import { loadInto, type LoadOutput } from "../support/load.ts";
 import type { System } from "./system.ts";
 
 export type Victim = "nothing" | "an instance" | "a Cassandra node";

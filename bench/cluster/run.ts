@@ -1,20 +1,8 @@
 // One run: a load, and the CPU time that each kind of process spent meanwhile.
 
-import { executable } from "../../test/support/reto3.ts";
-import { cpuSeconds, type System } from "./system.ts";
-
-/** The load generator stays on one core; what it loads may use both. */
-const LOAD_CORE = "1";
-
-export interface LoadOutput {
-  sent: number;
-  acked: number;
-  refused: number;
-  unknown: number;
-  counted: number | null;
-  holds: boolean;
-  latencyMs: { fromSchedule: { p50: number; p99: number } };
-}
+import { loadInto } from "../support/load.ts";
+import { cpuSeconds } from "../support/process.ts";
+import type { System } from "./system.ts";
 
 export interface Run {
   p50Ms: number;
@@ -46,24 +34,6 @@ export async function run(system: System, instances: string, rps: number, second
       load: (loadSeconds * 1e6) / report.sent,
     },
     whole: report.holds && report.acked === report.sent && report.counted === report.sent,
-  };
-}
-
-/** Runs `reto3 load` to its end. */
-export async function loadInto(
-  url: string,
-  rps: number,
-  seconds: number,
-  more: string[] = [],
-): Promise<{ report: LoadOutput; cpuSeconds: number }> {
-  const args = ["load", "--url", url, "--rps", String(rps), "--duration", `${seconds}s`, "--format", "json", ...more];
-  const child = Bun.spawn(["taskset", "-c", LOAD_CORE, executable, ...args], { stdout: "pipe", stderr: "pipe" });
-  const [stdout, stderr] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
-  await child.exited;
-  if (stdout === "") throw new Error(`load printed nothing:\n${stderr}`);
-  return {
-    report: JSON.parse(stdout) as LoadOutput,
-    cpuSeconds: Number(child.resourceUsage()?.cpuTime.total ?? 0) / 1e6,
   };
 }
 

@@ -1,16 +1,11 @@
 // What is measured: real Cassandra nodes, serves and HAProxy as it is shipped, on this machine; and the CPU time of each.
 
-import { readFileSync } from "node:fs";
 import type { CassandraNode } from "../../scripts/cassandra/node.ts";
-import { startCassandra } from "../../scripts/cassandra/cluster.ts";
 import { addressOf } from "../../test/support/cassandra.ts";
 import { startBalancer, type Balancer } from "../../test/support/haproxy.ts";
 import { serve, type Server } from "../../test/support/reto3.ts";
-
-const HEAP_MB = 1_024;
-
-/** Clock ticks of /proc/PID/stat in a second (sysconf _SC_CLK_TCK on Linux). */
-const TICKS = 100;
+import { cpuSeconds } from "../support/process.ts";
+import { startNodes } from "../support/stores.ts";
 
 const DRAIN = ["--drain-delay", "3s"];
 
@@ -28,8 +23,7 @@ export interface System extends AsyncDisposable {
 
 /** Three servers on `nodes` Cassandra nodes, with as many copies as there are nodes. */
 export async function startSystem(nodes: number): Promise<System> {
-  const log = (line: string) => console.error(line);
-  const cluster = await startCassandra({ nodes, heapMb: HEAP_MB, log });
+  const cluster = await startNodes({ nodes });
   const store = `${addressOf(cluster.contactPoints, "reto3_bench")}&rf=${nodes}`;
   const servers = [await serve(store, DRAIN), await serve(store, DRAIN), await serve(store, DRAIN)];
   const addresses = servers.map(({ url }) => new URL(url).host);
@@ -55,11 +49,4 @@ export async function startSystem(nodes: number): Promise<System> {
       await cluster.stop();
     },
   };
-}
-
-/** User and system time of a process with all its threads. Fields 14 and 15 of proc(5). */
-export function cpuSeconds(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return (Number(fields[11]) + Number(fields[12])) / TICKS;
 }

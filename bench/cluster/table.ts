@@ -1,5 +1,6 @@
 // The results of a setup's runs as a row of a Markdown table: medians, and all values.
 
+import { median } from "../support/rounds.ts";
 import type { Run } from "./run.ts";
 
 export class Table {
@@ -31,10 +32,4 @@ export class Table {
       console.log(`| ${name} | ${cells.join(" | ")} |`);
     }
   }
-}
-
-function median(numbers: readonly number[]): number {
-  const sorted = numbers.toSorted((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  return sorted.length % 2 === 1 ? (sorted[middle] ?? 0) : ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2;
 }

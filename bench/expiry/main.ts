@@ -8,6 +8,7 @@ import { parseArgs } from "node:util";
 import { bucketStartUs, DAY_US, MINUTE_US } from "../../src/period.ts";
 import { openSqlite } from "../../src/store/sqlite/sqlite.ts";
 import type { Run } from "./flushes.ts";
+import { median } from "../support/rounds.ts";
 
 const { values } = parseArgs({
   options: {
@@ -90,10 +91,4 @@ async function fill(file: string, rows: number): Promise<void> {
   for (let filled = 0; filled < rows; filled += MINUTE_ROWS) {
     insert.run(startUs - (filled / MINUTE_ROWS) * MINUTE_US, Math.min(MINUTE_ROWS, rows - filled));
   }
-}
-
-function median(numbers: readonly number[]): number {
-  const sorted = numbers.toSorted((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  return sorted.length % 2 === 1 ? (sorted[middle] ?? 0) : ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2;
 }

@@ -1,56 +1,88 @@
-// Runs the bare loop and `reto3 bench-insert` in turns and compares their medians. The question: README.md.
+// Runs `reto3 bench-insert` and loops over drivers in turns and compares their medians. The question: README.md.
 
-import { join } from "node:path";
-import { parseArgs } from "node:util";
+import { benchFlags } from "../support/flags.ts";
+import { SERVER_CORE } from "../support/process.ts";
+import { Measured, report } from "../support/result.ts";
+import { inTurns, median, ratios } from "../support/rounds.ts";
+import { newStore, pinnedCassandra } from "../support/stores.ts";
+import { sides, type Side } from "./sides.ts";
 
-const { values } = parseArgs({
-  options: {
-    store: { type: "string", default: "cassandra://127.0.0.1:9042/reto3?dc=datacenter1" },
-    batch: { type: "string", default: "50" },
-    pairs: { type: "string", default: "5" },
-    seconds: { type: "string", default: "5" },
+const flags = benchFlags(
+  {
+    store: "",
+    sides: "bare,rows,packed,rust,java",
+    batches: "1,10,50,200,500,1000,2000",
+    writers: "1,2,4,8",
+    "writers-batch": "50",
+    pairs: "5",
+    seconds: "2",
   },
-});
-const { store, batch, seconds } = values;
-const root = join(import.meta.dir, "../..");
-const measuring = ["--batch", batch, "--duration", `${seconds}s`, "--warmup", "1s", "--format", "json"];
-const sides = {
-  bare: [process.execPath, join(import.meta.dir, "bare-loop.ts"), store, batch, seconds],
-  reto3: [join(root, "dist/reto3"), "bench-insert", "--store", store, ...measuring],
-};
+  { batches: "50,500", writers: "1,4", pairs: "1", seconds: "1" },
+);
+const seconds = flags.number("seconds");
+const warmUpSeconds = flags.short ? 3 : 20;
 
-const rates: Record<keyof typeof sides, number[]> = { bare: [], reto3: [] };
-for (let pair = 1; pair <= Number(values.pairs); pair++) {
-  for (const side of ["bare", "reto3"] as const) {
-    const rate = await rowsPerSec(sides[side]);
-    rates[side].push(rate);
-    console.error(`pair ${pair}: ${side} ${rate} rows/s`);
-  }
+const taking: Side[] = [];
+for (const name of flags.words("sides")) {
+  const side = await sides[name]?.();
+  if (side) taking.push(side);
+  else
+    console.error(`left out: ${name} (${name in sides ? "this version has no such layout" : "there is no such side"})`);
 }
-const ratios = rates.reto3.map((rate, at) => rate / (rates.bare[at] ?? Number.NaN));
-console.log(
-  JSON.stringify({
-    batch: Number(batch),
-    bare: { median: median(rates.bare), all: rates.bare },
-    reto3: { median: median(rates.reto3), all: rates.reto3 },
-    ratioOfMedians: round(median(rates.reto3) / median(rates.bare)),
-    ratiosOfPairs: ratios.map(round),
-  }),
+
+await using cassandra = flags.values.store === "" ? await pinnedCassandra(SERVER_CORE, { warmUpSeconds }) : undefined;
+const store = cassandra ? newStore(cassandra) : flags.values.store;
+
+const byBatch = new Measured("Rows/s by size of the batch, one batch in flight");
+for (const batch of flags.numbers("batches")) {
+  await inTurns(
+    taking,
+    flags.number("pairs"),
+    ({ name }) => `batch ${batch}, ${name}`,
+    async (side) => {
+      byBatch.add(
+        { batch, side: side.name },
+        { "rows/s": await side.rowsPerSec({ store, batch, writers: 1, seconds }) },
+      );
+    },
+  );
+}
+
+const byWriters = new Measured(`Rows/s by writers side by side in one thread, batch ${flags.number("writers-batch")}`);
+const turns = taking
+  .filter(({ severalWriters }) => severalWriters)
+  .flatMap((side) => flags.numbers("writers").map((writers) => ({ side, writers })));
+await inTurns(
+  turns,
+  flags.number("pairs"),
+  ({ side, writers }) => `${writers} writers, ${side.name}`,
+  async (turn) => {
+    const { side, writers } = turn;
+    const rowsPerSec = await side.rowsPerSec({ store, batch: flags.number("writers-batch"), writers, seconds });
+    byWriters.add({ writers, side: side.name }, { "rows/s": rowsPerSec });
+  },
 );
 
-async function rowsPerSec(command: string[]): Promise<number> {
-  const child = Bun.spawn(command, { stdout: "pipe", stderr: "pipe" });
-  const [stdout, stderr] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
-  if ((await child.exited) !== 0) throw new Error(`${command.join(" ")} failed:\n${stderr}`);
-  return (JSON.parse(stdout) as { rowsPerSec: number }).rowsPerSec;
-}
+await report("insert", flags, [byBatch, shares(), byWriters]);
 
-function median(numbers: readonly number[]): number {
-  const sorted = numbers.toSorted((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  return sorted.length % 2 === 1 ? (sorted[middle] ?? 0) : ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2;
-}
-
-function round(ratio: number): number {
-  return Math.round(ratio * 1_000) / 1_000;
+/** reto3 over each of the loops. */
+function shares(): Measured {
+  const measured = new Measured("reto3 over the loops, pair by pair and of medians");
+  const loops = taking.filter(({ severalWriters }) => !severalWriters);
+  for (const batch of flags.numbers("batches")) {
+    for (const { name } of taking.filter(({ severalWriters }) => severalWriters)) {
+      const own = byBatch.of({ batch, side: name }, "rows/s");
+      for (const loop of loops) {
+        const other = byBatch.of({ batch, side: loop.name }, "rows/s");
+        measured.add(
+          { batch, side: name },
+          {
+            [`over ${loop.name}`]: ratios(own, other),
+            [`over ${loop.name}, medians`]: median(own) / median(other),
+          },
+        );
+      }
+    }
+  }
+  return measured;
 }

@@ -4,6 +4,7 @@
 
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { median } from "../support/rounds.ts";
 
 const { values } = parseArgs({
   options: {
@@ -48,8 +49,4 @@ async function measure(batch: number, keep: string): Promise<Report> {
   const [stdout, stderr] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
   if ((await child.exited) !== 0) throw new Error(stderr);
   return JSON.parse(stdout) as Report;
-}
-
-function median(numbers: readonly number[]): number {
-  return numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN;
 }

@@ -4,6 +4,7 @@
 
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { median } from "../support/rounds.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -91,9 +92,4 @@ async function listening(stderr: ReadableStream<Uint8Array>): Promise<string> {
 
 async function drainReader(reader: { read(): Promise<{ done: boolean }> }): Promise<void> {
   while (!(await reader.read()).done);
-}
-
-function median(numbers: readonly number[]): number {
-  const sorted = numbers.toSorted((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }

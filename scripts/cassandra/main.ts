@@ -24,10 +24,10 @@ async function run(args: readonly string[]): Promise<number> {
     say(`${options.problem}\n\n${usage.trimEnd()}`);
     return exitUsage;
   }
-  const { nodes, nativePort, heapMb } = options;
+  const { nodes, nativePort, heapMb, commitlogSync } = options;
   try {
     say(`starting Cassandra, ${nodes} ${nodes === 1 ? "node" : "nodes"}; each takes some 5 to 10 s`);
-    const started = await startWithWhatIsThere({ nodes, heapMb, nativePort, log: say });
+    const started = await startWithWhatIsThere({ nodes, heapMb, nativePort, commitlogSync, log: say });
     if (started.kind === "missing") {
       say(`cannot start Cassandra: ${started.hint}`);
       return exitFailed;

@@ -2,13 +2,28 @@
 
 import { join } from "node:path";
 import { expect, test } from "bun:test";
-import { parseOptions, usage } from "./options.ts";
+import { type ParsedArgs, parseOptions, usage } from "./options.ts";
 
-test.each([
-  ["no flags: one node where clients expect it", [], { nodes: 1, nativePort: 9042, heapMb: 512 }],
-  ["three nodes", ["--nodes", "3"], { nodes: 3, nativePort: 9042, heapMb: 512 }],
-  ["values after =, a heap in G", ["--port=0", "--heap=2G"], { nodes: 1, nativePort: 0, heapMb: 2048 }],
-  ["a heap in M, small letter", ["--heap", "768m"], { nodes: 1, nativePort: 9042, heapMb: 768 }],
+type StartOptions = Extract<ParsedArgs, { kind: "start" }>;
+
+test.each<[string, string[], Omit<StartOptions, "kind">]>([
+  [
+    "no flags: one node where clients expect it",
+    [],
+    { nodes: 1, nativePort: 9042, heapMb: 512, commitlogSync: "batch" },
+  ],
+  ["three nodes", ["--nodes", "3"], { nodes: 3, nativePort: 9042, heapMb: 512, commitlogSync: "batch" }],
+  [
+    "values after =, a heap in G",
+    ["--port=0", "--heap=2G"],
+    { nodes: 1, nativePort: 0, heapMb: 2048, commitlogSync: "batch" },
+  ],
+  [
+    "a heap in M, small letter",
+    ["--heap", "768m"],
+    { nodes: 1, nativePort: 9042, heapMb: 768, commitlogSync: "batch" },
+  ],
+  ["another commit log", ["--sync", "group"], { nodes: 1, nativePort: 9042, heapMb: 512, commitlogSync: "group" }],
 ])("%s", (_, args, wanted) => {
   expect(parseOptions(args)).toEqual({ kind: "start", ...wanted });
 });
@@ -23,6 +38,7 @@ test.each([
   ["a port out of range", ["--port", "65536"], '--port "65536": not a whole number from 0 to 65535'],
   ["a heap without a unit", ["--heap", "512"], '--heap "512": not a size of 256M or more, such as 512M or 2G'],
   ["a heap too small to start", ["--heap", "64M"], '--heap "64M": not a size of 256M or more, such as 512M or 2G'],
+  ["an unknown commit log", ["--sync", "always"], '--sync "always": not one of batch, group, periodic'],
 ])("%s is refused", (_, args, problem) => {
   expect(parseOptions(args)).toEqual({ kind: "wrong", problem: expect.stringContaining(problem) });
 });

@@ -148,7 +148,8 @@ function sizeOf(file: string): number {
   return statSync(file, { throwIfNoEntry: false })?.size ?? 0;
 }
 
-function filesIn(folder: string): number {
+/** Bytes of all files below `folder`. */
+export function filesIn(folder: string): number {
   let bytes = 0;
   // Compactions remove files while they are looked at.
   for (const name of readdirSync(folder, { recursive: true })) {

@@ -31,6 +31,7 @@ export async function reto3(args: string[], env: Record<string, string> = {}, fo
 }
 
 export interface Server extends AsyncDisposable {
+  readonly pid: number;
   readonly url: string;
   readonly port: string;
   readonly pid: number;
@@ -47,11 +48,16 @@ export interface Server extends AsyncDisposable {
 }
 
 /** Starts `reto3 serve` on a free port (or `port`) and resolves when it listens; throws with its words if it ends before. It ends with this process. */
-export async function serve(store: string, args: string[] = [], port = "0"): Promise<Server> {
+export function serve(store: string, args: string[] = [], port = "0"): Promise<Server> {
+  return startListening([executable, "serve", "--store", store, "--port", port, ...args]);
+}
+
+/** The same for any command that says where it listens as `reto3 serve` does. */
+export async function startListening(server: readonly string[]): Promise<Server> {
   const folder = temporaryFolder();
   const logFile = join(folder.path, "serve.log");
   writeFileSync(logFile, "");
-  const command = ["env", ...withoutVariables(), executable, "serve", "--store", store, "--port", port, ...args];
+  const command = ["env", ...withoutVariables(), ...server];
   const child = await startGuarded(command, { folder: process.cwd(), logFile });
   let lastWords: string | undefined;
   const said = () => lastWords ?? readFileSync(logFile, "utf8");
@@ -65,6 +71,7 @@ export async function serve(store: string, args: string[] = [], port = "0"): Pro
     await Bun.sleep(5);
   }
   return {
+    pid: child.pid,
     url,
     port: new URL(url).port,
     pid: child.pid,
