@@ -25,7 +25,7 @@ const flags = {
     default: "1",
     description: "writers side by side in this thread, each with one flush in flight",
   }),
-  warmup: duration({ default: "1s", description: "writes before the measurement that do not count" }),
+  warmup: duration({ default: "1s", minMs: 0, description: "writes before the measurement that do not count" }),
   keep: oneOf(["events", "summary"], {
     default: "events",
     description: "events: raw events and counts; summary: counts alone",

@@ -45,6 +45,7 @@ describe("flags", () => {
     ["a number that is none", ["--rps", "five"], {}],
     ["a fraction", ["--rps", "1.5"], {}],
     ["a duration without a unit", ["--wait", "10"], {}],
+    ["no time at all where there must be some", ["--wait", "0s"], {}],
     ["a choice that is none", ["--format", "xml"], {}],
     ["a value for a switch", ["--zeros=1"], {}],
     ["a number that is neither one nor auto", ["--many", "all"], {}],

@@ -167,12 +167,12 @@ export function wholeOrAuto<D extends { default?: string }>(hint: string, min: n
 
 /** Milliseconds, from `minMs` to `maxMs`. */
 export function duration<D extends { default?: string; minMs?: number; maxMs?: number }>(given: Given<D>) {
-  const { minMs = 0, maxMs = Number.POSITIVE_INFINITY } = given;
-  const least = minMs > 0 ? `, at least ${formatDurationMs(minMs)}` : "";
+  const { minMs = 1, maxMs = Number.POSITIVE_INFINITY } = given;
+  const least = minMs > 1 ? `, at least ${formatDurationMs(minMs)}` : minMs === 0 ? ", or 0s" : "";
   const most = Number.isFinite(maxMs) ? `, at most ${formatDurationMs(maxMs)}` : "";
   const wanted = `a duration such as 500ms, 10s, 5m, 24h${least}${most}`;
   const parse = (value: string) => {
-    const ms = parseDurationMs(value);
+    const ms = value === "0s" ? 0 : parseDurationMs(value);
     return ms !== undefined && ms >= minMs && ms <= maxMs ? ms : undefined;
   };
   return { kind: "value" as const, hint: "duration", wanted, parse, ...given };

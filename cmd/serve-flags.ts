@@ -80,11 +80,13 @@ export const flags = {
   }),
   "store-wait": duration({
     default: formatDurationMs(STORE_WAIT_MS),
+    minMs: 0,
     env: "RETO3_STORE_WAIT",
     description: "how long a start waits for a store that cannot be reached; 0s: not at all",
   }),
   "drain-delay": duration({
     default: formatDurationMs(DRAIN_DELAY_MS),
+    minMs: 0,
     maxMs: DRAIN_DELAY_MAX_MS,
     env: "RETO3_DRAIN_DELAY",
     description: "how long a shutdown still takes events, with /readyz saying no, so that a balancer sends no more",

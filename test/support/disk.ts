@@ -45,7 +45,7 @@ export function smallSqlite(file: string, rawMaxBytes: number): SmallStore {
       using db = new Database(file, { readonly: true });
       db.run("PRAGMA busy_timeout = 5000");
       const pages = db.query<{ bytes: number | null }, []>(
-        "SELECT sum(pgsize) AS bytes FROM dbstat WHERE name = 'events' AND aggregate = TRUE",
+        "SELECT sum(pgsize) AS bytes FROM dbstat WHERE name IN ('events', 'event_batches') AND aggregate = TRUE",
       );
       const raw = pages.get()?.bytes ?? 0;
       return { raw, rest: sizeOf(file) - raw, log: sizeOf(`${file}-wal`) };
@@ -69,7 +69,7 @@ export function smallCassandra(cluster: RunningCassandra, ttlSeconds: number): S
     budget: `--raw-ttl ${ttlSeconds}s`,
     async prepare() {
       await client.execute(
-        `ALTER TABLE ${keyspace}.events WITH gc_grace_seconds = 0 AND memtable_flush_period_in_ms = 5000 AND compaction = {
+        `ALTER TABLE ${keyspace}.event_batches WITH gc_grace_seconds = 0 AND memtable_flush_period_in_ms = 5000 AND compaction = {
            'class': 'TimeWindowCompactionStrategy', 'compaction_window_unit': 'MINUTES', 'compaction_window_size': 1,
            'expired_sstable_check_frequency_seconds': 5}`,
         [],
@@ -84,7 +84,7 @@ export function smallCassandra(cluster: RunningCassandra, ttlSeconds: number): S
       const tables = readdirSync(data);
       const bytes = (wanted: (table: string) => boolean) =>
         tables.filter(wanted).reduce((sum, table) => sum + filesIn(join(data, table)), 0);
-      const isRaw = (table: string) => table.startsWith("events-");
+      const isRaw = (table: string) => table.startsWith("events-") || table.startsWith("event_batches-");
       const log = filesIn(join(dirname(node.logFile), "commitlog"));
       return { raw: bytes(isRaw), rest: bytes((table) => !isRaw(table)), log };
     },

@@ -34,7 +34,6 @@ export interface Server extends AsyncDisposable {
   readonly pid: number;
   readonly url: string;
   readonly port: string;
-  readonly pid: number;
   /** All that it has said so far. */
   said(): string;
   kill(signal: "SIGTERM" | "SIGKILL"): void;
@@ -74,7 +73,6 @@ export async function startListening(server: readonly string[]): Promise<Server>
     pid: child.pid,
     url,
     port: new URL(url).port,
-    pid: child.pid,
     said,
     kill: (signal) => void child.signal(signal),
     pause: () => void child.signal("SIGSTOP"),
