@@ -40,7 +40,11 @@ const flags = {
     description: "close each connection after so many answers; 0: keep them",
   }),
   timeout: duration({ default: "10s", description: "a request without an answer by then is of unknown outcome" }),
-  settle: duration({ default: "90s", minMs: 0, description: "how long to wait for events of unknown outcome to be counted" }),
+  settle: duration({
+    default: "90s",
+    minMs: 0,
+    description: "how long to wait for events of unknown outcome to be counted",
+  }),
   record: text("file", { description: "write one JSON line a request to this file" }),
   format: oneOf(["text", "json"], { default: "text", description: "how to print the result" }),
 };

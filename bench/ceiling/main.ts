@@ -6,10 +6,10 @@ import { executable, startListening, type Server } from "../../test/support/reto
 import { benchFlags } from "../support/flags.ts";
 import { loadInto } from "../support/load.ts";
 import { requireOha, runOha } from "../support/oha.ts";
-import { CLIENT_CORE, pinned, SERVER_CORE, treeCpuSeconds } from "../support/process.ts";
+import { pinned, SERVER_CORE, treeCpuSeconds } from "../support/process.ts";
 import { Measured, report } from "../support/result.ts";
 import { inTurns, median, ratios } from "../support/rounds.ts";
-import { cassandraCpuSeconds, newStore, pinnedCassandra, sqliteFolder } from "../support/stores.ts";
+import { cassandraCpuSeconds, newStore, warmCassandra, sqliteFolder } from "../support/stores.ts";
 
 const flags = benchFlags(
   {
@@ -26,6 +26,7 @@ const flags = benchFlags(
 );
 const connections = flags.number("connections");
 const seconds = flags.number("seconds");
+const CONNECTION_SECONDS = 0.03;
 const warmUpSeconds = flags.short ? 3 : 20;
 const { oha } = flags.values;
 requireOha(oha);
@@ -41,9 +42,9 @@ const serve = (store: string, keep = "events") =>
   onServerCore([executable, "serve", "--port", "0", "--store", store, "--keep", keep]);
 
 using folder = sqliteFolder();
-// It shares the client's core: what it and the client took of that is told.
+// It takes its time where there is some, from the server's core and from the client's: how much is told.
 await using cassandra = flags.words("stores").includes("cassandra")
-  ? await pinnedCassandra(CLIENT_CORE, { warmUpSeconds })
+  ? await warmCassandra("all", { warmUpSeconds })
   : undefined;
 
 const BARE: Side = { of: { server: "Bun.serve", keep: "" }, start: () => onServerCore(script("bare-server.ts")) };
@@ -107,13 +108,18 @@ async function compareTools(): Promise<void> {
   await using server = await serve(newStore(folder));
   const tools = {
     async "reto3 load"(rps: number) {
-      const { report: said } = await loadInto(server.url, rps, seconds, ["--connections", String(connections)]);
+      const { report: said, cpuSeconds } = await loadInto(server.url, rps, seconds, [
+        "--connections",
+        connectionsOf(rps),
+      ]);
       const { p50, p99 } = said.latencyMs.fromSchedule;
-      return { perSec: said.acked / said.seconds, p50, p99 };
+      const { p50: error50, p99: error99 } = said.sendErrorMs;
+      return { perSec: said.acked / said.seconds, p50, p99, cpuSeconds, error50, error99 };
     },
     async oha(rps: number) {
-      const { perSec, p50Ms, p99Ms } = await runOha(server.url, { oha, connections, seconds, rps });
-      return { perSec, p50: p50Ms, p99: p99Ms };
+      const open = { oha, connections: Number(connectionsOf(rps)), seconds, rps };
+      const { perSec, p50Ms, p99Ms, cpuSeconds } = await runOha(server.url, open);
+      return { perSec, p50: p50Ms, p99: p99Ms, cpuSeconds, error50: Number.NaN, error99: Number.NaN };
     },
   };
   const names = Object.keys(tools) as (keyof typeof tools)[];
@@ -124,8 +130,12 @@ async function compareTools(): Promise<void> {
       flags.number("pairs"),
       (name) => `${name}, ${rps}/s`,
       async (name) => {
-        const { perSec, p50, p99 } = await tools[name](rps);
-        agreement.add({ "rate, /s": rps, tool: name }, { "reached, /s": perSec, "p50 ms": p50, "p99 ms": p99 });
+        const { perSec, p50, p99, cpuSeconds, error50, error99 } = await tools[name](rps);
+        const told = Number.isNaN(error50) ? {} : { "send error p50 ms": error50, "send error p99 ms": error99 };
+        agreement.add(
+          { "rate, /s": rps, tool: name },
+          { "reached, /s": perSec, "p50 ms": p50, "p99 ms": p99, "tool, cores": cpuSeconds / seconds, ...told },
+        );
       },
     );
     const medianOf = (tool: string, value: string) => median(agreement.of({ "rate, /s": rps, tool }, value));
@@ -135,6 +145,11 @@ async function compareTools(): Promise<void> {
       Object.fromEntries(["reached, /s", "p50 ms", "p99 ms"].map((value) => [value, apart(value)])),
     );
   }
+}
+
+/** Each waits for its answer, 12 ms or so; oha opens all at once, and the more there are, the longer is its tail. */
+function connectionsOf(rps: number): string {
+  return String(Math.ceil(rps * CONNECTION_SECONDS));
 }
 
 function spent(server: Server, cluster: RunningCassandra | undefined) {

@@ -4,7 +4,7 @@ import { benchFlags } from "../support/flags.ts";
 import { SERVER_CORE } from "../support/process.ts";
 import { Measured, report } from "../support/result.ts";
 import { inTurns, median, ratios } from "../support/rounds.ts";
-import { newStore, pinnedCassandra } from "../support/stores.ts";
+import { newStore, warmCassandra } from "../support/stores.ts";
 import { sides, type Side } from "./sides.ts";
 
 const flags = benchFlags(
@@ -30,7 +30,7 @@ for (const name of flags.words("sides")) {
     console.error(`left out: ${name} (${name in sides ? "this version has no such layout" : "there is no such side"})`);
 }
 
-await using cassandra = flags.values.store === "" ? await pinnedCassandra(SERVER_CORE, { warmUpSeconds }) : undefined;
+await using cassandra = flags.values.store === "" ? await warmCassandra(SERVER_CORE, { warmUpSeconds }) : undefined;
 const store = cassandra ? newStore(cassandra) : flags.values.store;
 
 const byBatch = new Measured("Rows/s by size of the batch, one batch in flight");

@@ -8,7 +8,7 @@ import { loadInto } from "../support/load.ts";
 import { CLIENT_CORE, finish, pinned, SERVER_CORE } from "../support/process.ts";
 import { Measured, report } from "../support/result.ts";
 import { inTurns } from "../support/rounds.ts";
-import { newStore, pinnedCassandra, sqliteFolder } from "../support/stores.ts";
+import { newStore, warmCassandra, sqliteFolder } from "../support/stores.ts";
 import type { Probe } from "./prober.ts";
 
 const flags = benchFlags(
@@ -92,7 +92,7 @@ async function serveOn(store: string): Promise<Server> {
     store === "sqlite"
       ? resources.use(sqliteFolder())
       : resources.use(
-          await pinnedCassandra(CLIENT_CORE, {
+          await warmCassandra(CLIENT_CORE, {
             commitlogSync: store as CommitlogSync,
             warmUpSeconds: flags.short ? 2 : 10,
           }),

@@ -15,6 +15,7 @@ export interface LoadOutput {
   problem: string | null;
   /** Until the last answer. */
   seconds: number;
+  sendErrorMs: LatencySummary;
   latencyMs: { fromSchedule: LatencySummary; fromSend: LatencySummary };
 }
 

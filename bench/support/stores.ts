@@ -23,9 +23,9 @@ export function startNodes(options: Pick<ClusterOptions, "nodes" | "commitlogSyn
   return startCassandra({ ...options, heapMb: HEAP_MB, log: (line) => console.error(line) });
 }
 
-/** One node with all of its threads on one core, after so many seconds of flushes on all cores: a cold Java is slow for long. */
-export async function pinnedCassandra(
-  core: number,
+/** One node with all of its threads on one core, or on all, after so many seconds of flushes on all cores: a cold Java is slow for long. */
+export async function warmCassandra(
+  core: number | "all",
   { commitlogSync = "batch", warmUpSeconds = 0 }: { commitlogSync?: CommitlogSync; warmUpSeconds?: number } = {},
 ): Promise<RunningCassandra> {
   const cluster = await startNodes({ commitlogSync });
@@ -33,7 +33,7 @@ export async function pinnedCassandra(
     const flushes = ["--store", newStore(cluster), "--duration", `${warmUpSeconds}s`];
     await finish([executable, "bench-insert", ...flushes]);
   }
-  pinCassandra(cluster, core);
+  if (core !== "all") pinCassandra(cluster, core);
   return cluster;
 }
 
