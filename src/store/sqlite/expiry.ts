@@ -44,7 +44,7 @@ const EVENTS: ExpiringTable = {
   key: ["minute", "writer", "seq"],
   stepRowsMax: STEP_ROWS_MAX,
 };
-/** A row of them has 250 bytes at 5,000 events/s and some 700 at most (BATCH_EVENTS_MAX). */
+/** A row of them has 250 bytes at 5,000 events/s and 1,000 at most (threaded-writing.ts). */
 const EVENT_BATCHES: ExpiringTable = { ...EVENTS, name: "event_batches", stepRowsMax: 200 };
 const COUNT_KEY = ["minute", "writer", "bucket_us"];
 /** A minute of merged seconds has pages of its own: a hundred of them take as long as 2,000 raw events. */
@@ -142,10 +142,10 @@ interface BatchRow {
   bytes: number;
 }
 
-/** Of an event, on disk, as its share of the rows that some events lie in. */
+/** Of an event, on disk, in such rows. The first and the last of a minute are often small: together they weigh little. */
 function meanBytes(rows: readonly BatchRow[]): number {
-  const shares = rows.map(({ events, bytes }) => ((bytes + BATCH_ROW_BYTES) * PAGE_SHARE) / events);
-  return shares.reduce((sum, share) => sum + share, 0) / shares.length;
+  const bytes = rows.reduce((sum, row) => sum + (row.bytes + BATCH_ROW_BYTES) * PAGE_SHARE, 0);
+  return bytes / rows.reduce((sum, { events }) => sum + events, 0);
 }
 
 /** The partitions of all raw events, the oldest first. */
