@@ -76,7 +76,7 @@ for (const { name, available, open } of testStores) {
       });
       const { code, tables, ...rest } = await json(["store"]);
       expect(rest).toMatchObject({
-        schema: "1.1",
+        schema: "1.2",
         from: "2026-10-01T00:00:00.000Z",
         to: "2026-10-01T00:40:00.000Z",
         minutes: MINUTES,
@@ -86,9 +86,9 @@ for (const { name, available, open } of testStores) {
         retention: { events: null, "10ms": null, "1s": null, "1m": null },
       });
       expect(code).toBe(0);
-      expect(tables.find((table: { name: string }) => table.name === "events").rows).toBe(events);
+      expect(tables.find((table: { name: string }) => table.name === "event_batches").rows).toBe(events);
       const { stdout } = await reto3(["store", "--store", past.address]);
-      expect(stdout).toMatch(/^events +1600 .* for good$/m);
+      expect(stdout).toMatch(/^event_batches +1600 .* for good$/m);
     });
   });
 }

@@ -45,7 +45,7 @@ export function smallSqlite(file: string, rawMaxBytes: number): SmallStore {
       using db = new Database(file, { readonly: true });
       db.run("PRAGMA busy_timeout = 5000");
       const pages = db.query<{ bytes: number | null }, []>(
-        "SELECT sum(pgsize) AS bytes FROM dbstat WHERE name = 'events' AND aggregate = TRUE",
+        "SELECT sum(pgsize) AS bytes FROM dbstat WHERE name IN ('events', 'event_batches') AND aggregate = TRUE",
       );
       const raw = pages.get()?.bytes ?? 0;
       return { raw, rest: sizeOf(file) - raw, log: sizeOf(`${file}-wal`) };
@@ -68,13 +68,15 @@ export function smallCassandra(cluster: RunningCassandra, ttlSeconds: number): S
     serveFlags: ["--raw-ttl", `${ttlSeconds}s`],
     budget: `--raw-ttl ${ttlSeconds}s`,
     async prepare() {
-      await client.execute(
-        `ALTER TABLE ${keyspace}.events WITH gc_grace_seconds = 0 AND memtable_flush_period_in_ms = 5000 AND compaction = {
-           'class': 'TimeWindowCompactionStrategy', 'compaction_window_unit': 'MINUTES', 'compaction_window_size': 1,
-           'expired_sstable_check_frequency_seconds': 5}`,
-        [],
-        { readTimeout: 30_000 },
-      );
+      for (const table of ["events", "event_batches"]) {
+        await client.execute(
+          `ALTER TABLE ${keyspace}.${table} WITH gc_grace_seconds = 0 AND memtable_flush_period_in_ms = 5000 AND compaction = {
+             'class': 'TimeWindowCompactionStrategy', 'compaction_window_unit': 'MINUTES', 'compaction_window_size': 1,
+             'expired_sstable_check_frequency_seconds': 5}`,
+          [],
+          { readTimeout: 30_000 },
+        );
+      }
       for (const table of ["counts_10ms", "counts_1s", "counts_1m", "claims"]) {
         const alter = `ALTER TABLE ${keyspace}.${table} WITH memtable_flush_period_in_ms = 5000`;
         await client.execute(alter, [], { readTimeout: 30_000 });
@@ -84,7 +86,7 @@ export function smallCassandra(cluster: RunningCassandra, ttlSeconds: number): S
       const tables = readdirSync(data);
       const bytes = (wanted: (table: string) => boolean) =>
         tables.filter(wanted).reduce((sum, table) => sum + filesIn(join(data, table)), 0);
-      const isRaw = (table: string) => table.startsWith("events-");
+      const isRaw = (table: string) => /^event(s|_batches)-/.test(table);
       const log = filesIn(join(dirname(node.logFile), "commitlog"));
       return { raw: bytes(isRaw), rest: bytes((table) => !isRaw(table)), log };
     },

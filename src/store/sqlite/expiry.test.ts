@@ -18,10 +18,11 @@ import {
   type EventKey,
   type EventTable,
 } from "./expiry.ts";
+import { packed } from "./packing.ts";
 import { ensureSchema } from "./schema.ts";
 import { KEPT_FOR_GOOD } from "./settings.ts";
-import { openSqlite } from "./sqlite.ts";
 import { Statements } from "./statements.ts";
+import { writing } from "./writing.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "reto3-expiry-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -244,24 +245,31 @@ describe("a budget for raw events", () => {
     fillBatches(db, minuteOf(2), 1, 100, 50);
     fillEvents(db, minuteOf(3), 2, 1_000);
     fillBatches(db, minuteOf(4), 1, 100, 50);
-    const [minute0 = Number.NaN] = [...eventPartitions(statements, "event_batches")].map(({ bytes }) => bytes);
-    const all = 3 * minute0 + 2_000 * RAW_EVENT_BYTES;
+    const minutes = [...eventPartitions(statements, "event_batches")].map(({ bytes }) => bytes);
+    const all = minutes.reduce((sum, bytes) => sum + bytes, 0) + 2_000 * RAW_EVENT_BYTES;
+    const [minute0 = 0, , minute4 = 0] = minutes;
     const leaves = async (bytes: number) => {
       removeAll(statements, await new RawBudget(statements).cut(bytes));
       return EVENT_TABLES.map((table) => partitionsIn(statements, table));
     };
-    const rows = [
+    const [minute1, minute3] = [
       [1, 2, 0, 1_000],
       [3, 2, 0, 1_000],
     ];
-    const packed = [2, 4].map((minute) => [minute, 1, 0, 5_000]);
-    expect(await leaves(all)).toEqual([rows, [[0, 1, 0, 5_000], ...packed]]);
-    // Half a minute: of a batch no part can go, so one more goes than would have to.
-    expect(await leaves(all - minute0 / 2)).toEqual([rows, [[0, 1, 2_500, 2_500], ...packed]]);
-    expect(await leaves(all - minute0)).toEqual([rows, packed]);
-    expect(await leaves(all - minute0 - 400 * RAW_EVENT_BYTES)).toEqual([[[1, 2, 400, 600], rows[1]!], packed]);
-    expect(await leaves(1_000 * RAW_EVENT_BYTES + minute0)).toEqual([[rows[1]!], [packed[1]!]]);
-    expect(await leaves(minute0)).toEqual([[], [packed[1]!]]);
+    const later = [2, 4].map((minute) => [minute, 1, 0, 5_000]);
+    expect(await leaves(all)).toEqual([
+      [minute1, minute3],
+      [[0, 1, 0, 5_000], ...later],
+    ]);
+    // A little less than a half of a minute, up to the next batch.
+    expect(await leaves(all - 0.495 * minute0)).toEqual([
+      [minute1, minute3],
+      [[0, 1, 2_500, 2_500], ...later],
+    ]);
+    expect(await leaves(all - minute0 + 1)).toEqual([[minute1, minute3], later]);
+    expect(await leaves(all - minute0 - 399.5 * RAW_EVENT_BYTES)).toEqual([[[1, 2, 400, 600], minute3], later]);
+    expect(await leaves(1_000 * RAW_EVENT_BYTES + minute4)).toEqual([[minute3], later.slice(1)]);
+    expect(await leaves(minute4)).toEqual([[], later.slice(1)]);
   });
 
   test("that nothing exceeds removes nothing, nor does one that is not set", async () => {
@@ -323,52 +331,36 @@ describe("a budget for raw events", () => {
     { what: "5,000 events", size: 5_000 },
     { what: "50 events, but 1 at the start and at the end of a minute", size: 50, edge: 1 },
     { what: "5,000 events of clients whose clocks differ by minutes", size: 5_000, spreadUs: 600_000_000 },
-    { what: "200 events, the half of them by clients without a clock", size: 200, spreadUs: 1e17 },
+    { what: "200 events, the half of them of clients without a clock", size: 200, spreadUs: 1e17 },
   ];
   for (const { what, size, edge = size, spreadUs = 0 } of flushes) {
     test(`leaves within 15 % of it on the disk, of rows and of packed flushes of ${what}`, async () => {
-      const file = join(folder, "measured.db");
-      const writers = [Bun.randomUUIDv7(), Bun.randomUUIDv7()];
-      const minutes = [0, 1, 2, 3];
-      const flushesPerMinute = Math.max(3, Math.ceil(Math.min(300, 12_000 / size)));
-      const layouts = [
-        ["rows", -4],
-        ["packed", 0],
-      ] as const;
-      for (const [rawLayout, firstMinute] of layouts) {
-        const store = openSqlite(file, { mode: "serve", rawLayout, retention: KEPT_FOR_GOOD });
-        const written: Promise<void>[] = [];
-        for (const minute of minutes) {
-          const seqs = new Map(writers.map((writer) => [writer, 0]));
-          for (let at = 0; at < flushesPerMinute; at++) {
-            const events = at === 0 || at === flushesPerMinute - 1 ? edge : size;
-            for (const writer of writers) {
-              const firstSeq = seqs.get(writer) ?? 0;
-              seqs.set(writer, firstSeq + events);
-              const flush = steadyFlush(minuteOf(firstMinute + minute), writer, firstSeq, events);
-              const createdUs = flush.createdUs.map((us, n) =>
-                n % 2 ? us : us - BigInt((n * 7_919_777) % (spreadUs + 1)),
-              );
-              written.push(store.write({ ...flush, createdUs }));
-            }
+      const { db, statements } = emptyStore();
+      const { write, writePacked } = writing(db, statements);
+      const perMinute = Math.max(3, Math.ceil(Math.min(1_000, 20_000 / size)));
+      for (let minute = 0; minute < 8; minute++) {
+        let firstSeq = 0;
+        for (let at = 0; at < perMinute; at++) {
+          const events = at === 0 || at === perMinute - 1 ? edge : size;
+          for (const writer of ["one", "other"]) {
+            const flush = steadyFlush(minuteOf(minute), writer, firstSeq, events);
+            const spread = flush.createdUs.map((us, n) => us - BigInt(n % 2 ? 0 : (n * 7_919_777) % (spreadUs + 1)));
+            if (minute < 4) write({ ...flush, createdUs: spread });
+            else writePacked(packed({ ...flush, createdUs: spread }));
           }
+          firstSeq += events;
         }
-        await Promise.all(written);
-        await store.close();
       }
-      const db = new Database(file);
-      const statements = new Statements(db);
-      const size0 = bytesIn(db, "event_batches");
+      const packedBytes = bytesIn(db, "event_batches");
       // First a part of the rows has to go, then all of them and a half of what is packed.
-      for (const budget of [size0 + bytesIn(db, "events") / 2, size0 / 2]) {
+      for (const budget of [packedBytes + bytesIn(db, "events") / 2, packedBytes / 2]) {
         removeAll(statements, await new RawBudget(statements).cut(budget));
-        const left = EVENT_TABLES.map((table) => bytesIn(db, table)).reduce((sum, bytes) => sum + bytes);
+        const left = EVENT_TABLES.reduce((sum, table) => sum + bytesIn(db, table), 0);
         expect(Math.abs(left / budget - 1)).toBeLessThan(0.15);
       }
       expect(rowsIn(db, "events")).toBe(0);
       statements.finalize();
       db.close();
-      rmSync(file);
     });
   }
 });

@@ -1,6 +1,8 @@
 import { Database } from "bun:sqlite";
 import { afterAll, describe, expect, test } from "bun:test";
-import { HOUR_US, MINUTE_US } from "../../period.ts";
+import { readCounts, type Source } from "../../counts/read.ts";
+import { DAY_US, HOUR_US, MINUTE_US, PERIOD_NAMES, PERIODS, type PeriodName } from "../../period.ts";
+import { FlushSequence } from "../../writer/sequence.ts";
 import { flushOf, LONG_AGO, temporaryFiles, WRITER } from "./fixtures.ts";
 import { KEPT_FOR_GOOD } from "./settings.ts";
 import { sizesOf } from "./sizes.ts";
@@ -75,6 +77,47 @@ describe("long answers of a SQLite store", () => {
     clearInterval(timer);
     expect([turnsAtPage.length, turnsAtPage[99]]).toEqual([301, 0]);
     expect(turnsAtPage[300]).toBeGreaterThan(0);
+    await store.close();
+  });
+});
+
+describe("a SQLite store with raw events of both layouts", () => {
+  test("counts them together, and finds what is wrong with either", async () => {
+    const file = files.pathOf("layouts.db");
+    const clock = { nowUs: () => LONG_AGO, epoch: 0 };
+    const range = [LONG_AGO, LONG_AGO + HOUR_US] as const;
+    // By turns, as when an operator changes his mind; the last two writers share a minute.
+    for (const [minute, rawLayout, events] of [
+      [0, "rows", 700],
+      [1, "packed", 900],
+      [2, "rows", 30],
+      [2, "packed", 40],
+    ] as const) {
+      const store = openSqlite(file, { mode: "serve", rawLayout, retention: KEPT_FOR_GOOD });
+      const sequence = new FlushSequence({ store, clock, signal: new AbortController().signal });
+      const minuteUs = LONG_AGO + minute * MINUTE_US;
+      for (let at = 0; at < events; at += 300) {
+        const length = Math.min(300, events - at);
+        const receivedUs = Array.from({ length }, (_, n) => minuteUs + (at + n) * 60_000);
+        await sequence.flush({ minuteUs, epoch: 0, createdUs: receivedUs.map((us) => BigInt(us - 9)), receivedUs });
+      }
+      await sequence.close();
+      await store.close();
+    }
+    const store = openSqlite(file, { mode: "read" });
+    const countedBy = async (source: Source, period: PeriodName) => {
+      const question = { period: PERIODS[period], fromUs: range[0], toUs: range[1], nowUs: LONG_AGO + DAY_US, source };
+      const found = (await Array.fromAsync(readCounts(store, question).buckets)).flat();
+      return found.map(({ bucketUs, events }) => [bucketUs - LONG_AGO, events]);
+    };
+    expect(await countedBy("events", "1m")).toEqual([
+      [0, 700],
+      [MINUTE_US, 900],
+      [2 * MINUTE_US, 70],
+    ]);
+    for (const period of PERIOD_NAMES) {
+      expect(await countedBy("events", period)).toEqual(await countedBy("counts", period));
+    }
     await store.close();
   });
 });

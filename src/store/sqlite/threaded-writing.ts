@@ -2,21 +2,11 @@
 
 import { settlesWithin } from "../../deadline.ts";
 import { Reto3Error } from "../../errors.ts";
-import { encodeEvents } from "../event-batch.ts";
-import type { Flush, RawLayout, Store } from "../store.ts";
+import type { RawLayout, Store } from "../store.ts";
 import { attempt } from "./errors.ts";
+import { packed } from "./packing.ts";
 import { startThread } from "./thread.ts";
-import type { PackedFlush } from "./writing.ts";
 import type { Answer, Call, Opening } from "./writing-thread.ts";
-
-/** As many as mostly have some 700 bytes. */
-const BATCH_EVENTS_MAX = 200;
-
-/**
- * From 1,003 bytes on, the other columns included, SQLite gives a row pages of its own, which are mostly empty then
- * (payload in an index b-tree: https://sqlite.org/fileformat.html). Clients whose clocks differ by minutes need more bytes.
- */
-const CELL_BYTES_MAX = 960;
 
 /** What was asked before may take this long to end. */
 const CLOSE_MS = 5_000;
@@ -70,9 +60,7 @@ export function threadedWriting(opening: Opening, rawLayout: RawLayout): Threade
 
   return {
     async write(flush) {
-      if (rawLayout === "rows") return ask(["write", flush]);
-      const { minuteUs, writer, counts } = flush;
-      return ask(["writePacked", { minuteUs, writer, counts, batches: packed(flush) }]);
+      return ask(rawLayout === "rows" ? ["write", flush] : ["writePacked", packed(flush)]);
     },
     claim: (partition) => ask(["claim", partition]),
     seal: (partition, events) => ask(["seal", partition, events]),
@@ -85,23 +73,6 @@ export function threadedWriting(opening: Opening, rawLayout: RawLayout): Threade
       last?.worker.terminate();
     },
   };
-}
-
-function packed(flush: Flush): PackedFlush["batches"] {
-  const batches: { seq: number; events: number; cell: Uint8Array }[] = [];
-  const pack = (from: number, to: number) => {
-    const cell = encodeEvents(flush, from, to);
-    if (cell.length <= CELL_BYTES_MAX) {
-      batches.push({ seq: flush.firstSeq + from, events: to - from, cell });
-      return;
-    }
-    const middle = Math.floor((from + to) / 2);
-    pack(from, middle);
-    pack(middle, to);
-  };
-  const events = flush.receivedUs.length;
-  for (let from = 0; from < events; from += BATCH_EVENTS_MAX) pack(from, Math.min(from + BATCH_EVENTS_MAX, events));
-  return batches;
 }
 
 /** For a store that is only read. */
