@@ -99,7 +99,7 @@ function partitionsIn(statements: Statements, table: EventTable): number[][] {
 
 /** Removes what a budget found to be too much, and tells how many rows went in each step. */
 function removeAll(statements: Statements, cuts: Map<EventTable, EventKey>): number[] {
-  return [...cuts].flatMap(([table, last]) => [...cutEvents(statements, table, last)]);
+  return [...cuts].flatMap(([table, last]) => Array.from(cutEvents(statements, table, last)));
 }
 
 function bytesIn(db: Database, table: EventTable): number {
@@ -336,7 +336,7 @@ describe("a budget for raw events", () => {
   for (const { what, size, edge = size, spreadUs = 0 } of flushes) {
     test(`leaves within 15 % of it on the disk, of rows and of packed flushes of ${what}`, async () => {
       const { db, statements } = emptyStore();
-      const { write, writePacked } = writing(db, statements);
+      const store = writing(db, statements);
       const perMinute = Math.max(3, Math.ceil(Math.min(1_000, 20_000 / size)));
       for (let minute = 0; minute < 8; minute++) {
         let firstSeq = 0;
@@ -345,8 +345,8 @@ describe("a budget for raw events", () => {
           for (const writer of ["one", "other"]) {
             const flush = steadyFlush(minuteOf(minute), writer, firstSeq, events);
             const spread = flush.createdUs.map((us, n) => us - BigInt(n % 2 ? 0 : (n * 7_919_777) % (spreadUs + 1)));
-            if (minute < 4) write({ ...flush, createdUs: spread });
-            else writePacked(packed({ ...flush, createdUs: spread }));
+            if (minute < 4) store.write({ ...flush, createdUs: spread });
+            else store.writePacked(packed({ ...flush, createdUs: spread }));
           }
           firstSeq += events;
         }

@@ -329,28 +329,28 @@ describe("closing", () => {
 
 describe("a process", () => {
   const cases = [
-    { what: "ends by itself once its store is closed", then: "await store.close();", said: "stored\n" },
-    { what: "ends by itself though its store is not closed, when nothing is awaited", then: "", said: "stored\n" },
+    { what: "ends by itself once its store is closed", more: "await store.close();", said: "stored\n" },
+    { what: "ends by itself though its store is not closed, when nothing is awaited", more: "", said: "stored\n" },
     {
       what: "does not end while a write is awaited, and a failed one",
-      then: `store.write({ ...flush, writer: "other" }).then(() => console.log("stored, too"));
+      more: `store.write({ ...flush, writer: "other" }).then(() => console.log("stored, too"));
         store.write({ ...flush, counts: { ...flush.counts, "1m": [{ ...flush.counts["1m"][0], lagHist: null }] } })
           .catch((error) => console.log(error.code));`,
       said: "stored\nstored, too\nSTORE_REFUSED\n",
     },
   ];
-  for (const { what, then, said } of cases) {
-    test(`${what}`, async () => {
+  for (const { what, more, said } of cases) {
+    test(what, async () => {
       const file = files.pathOf(`process-${++opened}.db`);
-      const script = `
+      const program = `
         import { flushOf } from "${join(import.meta.dir, "fixtures.ts")}";
         import { openSqlite } from "${join(import.meta.dir, "sqlite.ts")}";
         const store = openSqlite("${file}", { mode: "serve", retention: { events: null } });
         const flush = flushOf({ minuteUs: ${LONG_AGO}, writer: "${WRITER}" }, 3);
         await store.write(flush);
         console.log("stored");
-        ${then}`;
-      const child = Bun.spawn([process.execPath, "-e", script], { stdout: "pipe", stderr: "pipe" });
+        ${more}`;
+      const child = Bun.spawn([process.execPath, "-e", program], { stdout: "pipe", stderr: "pipe" });
       const [stdout, stderr, code] = await Promise.all([
         new Response(child.stdout).text(),
         new Response(child.stderr).text(),
