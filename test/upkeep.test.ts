@@ -115,6 +115,45 @@ test("verify finds a count that somebody changed, ends with 1, and --repair puts
   expect((await verify()).stdout).toContain("no differences");
 });
 
+test("raw events in rows and packed ones are verified and counted together; a batch that has gone is left out, one that is damaged is an error", async () => {
+  using folder = temporaryFolder();
+  const file = join(folder.path, "layouts.db");
+  const address = `sqlite:${file}`;
+  // As 0.5.0 wrote, then as it is written now, into the same minutes.
+  let events = 0;
+  for (const rawLayout of ["rows", "packed"] as const) {
+    const store = await openStore(address, { mode: "serve", rawLayout, retention: FOREVER });
+    events += await writePast(store, 3, 2, EVENTS);
+    await store.close();
+  }
+  const change = (sql: string) => {
+    using db = new Database(file);
+    db.run(sql);
+  };
+  const verify = () => reto3(["verify", "--store", address, "--format", "json"]);
+  const whole = ["--from", "2026-10-01 00:00:00", "--to", "2026-10-01 00:03:00", "--period", "1m"];
+  const recount = () => reto3(["count", "--store", address, "--source", "events", ...whole]);
+  const noneLeftOut = { openPartitions: 0, rawEvents: 0, rawPartitions: 0, countPartitions: 0 };
+  const sound = await verify();
+  expect([sound.code, JSON.parse(sound.stdout)]).toMatchObject([
+    0,
+    { partitions: 12, events, differences: 0, leftOut: noneLeftOut },
+  ]);
+  const counted = await recount();
+  expect([counted.code, counted.stdout.match(/, 32$/gm)?.length]).toEqual([0, 3]);
+  change("DELETE FROM event_batches WHERE (minute, writer) IN (SELECT max(minute), max(writer) FROM event_batches)");
+  const withoutOne = await verify();
+  expect([withoutOne.code, JSON.parse(withoutOne.stdout)]).toMatchObject([
+    0,
+    { differences: 0, leftOut: { ...noneLeftOut, rawEvents: EVENTS, rawPartitions: 1 } },
+  ]);
+  expect(await recount()).toMatchObject({ code: 1, stderr: expect.stringContaining("account for 0 of its 8 events") });
+  change("UPDATE event_batches SET cell = substr(cell, 1, length(cell) - 1)");
+  for (const { code, stderr } of [await verify(), await recount()]) {
+    expect([code, stderr]).toEqual([1, expect.stringContaining("the raw events from 0 on cannot be read")]);
+  }
+});
+
 test("lifetimes given to serve are kept, shown, and stay when a later start names none", async () => {
   using folder = temporaryFolder();
   const store = `sqlite:${join(folder.path, "kept.db")}`;

@@ -3,7 +3,7 @@
 //
 //     schema, settings    what is in the file, and for how long     reading, sizes      calls, synchronous inside, each short
 //     housekeeper         a thread: log and expiry                  threaded-writing    calls, done by writing-thread (writing)
-//     statements, errors, durable, thread, turn                     what these share
+//     packing             how a flush is cut into rows              statements, errors, durable, thread, turn    what these share
 
 import { Database } from "bun:sqlite";
 import { existsSync, realpathSync, rmSync } from "node:fs";
