@@ -37,10 +37,10 @@ async function expectLevelAndExact(store: SmallStore, stream: { rps: number; sec
 }
 
 test(
-  "SQLite with a limit of 350 kB for raw events takes four times as many",
+  "SQLite with a limit of 400 kB for raw events takes four times as many",
   async () => {
     using folder = temporaryFolder();
-    await using store = smallSqlite(join(folder.path, "small.db"), 350_000);
+    await using store = smallSqlite(join(folder.path, "small.db"), 400_000);
     await expectLevelAndExact(store, { rps: 5_000, seconds: 60 });
   },
   RUN_MS,

@@ -9,6 +9,7 @@ import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { Reto3Error } from "../src/errors.ts";
 import { parseEvent } from "../src/event.ts";
+import { decodeEvents } from "../src/store/event-batch.ts";
 import { open, statuses, storedIn, toBytes } from "./support/raw-http.ts";
 import { serve, temporaryFolder } from "./support/reto3.ts";
 
@@ -256,11 +257,16 @@ function request(random: Random): string {
 
 /** How many events the store has of each creation time. */
 function createdIn(file: string): Map<bigint, number> {
-  using db = new Database(file, { readonly: true, safeIntegers: true });
-  const rows = db.query<{ us: bigint; events: bigint }, []>(
-    "SELECT created_us us, count(*) events FROM events GROUP BY 1",
+  using db = new Database(file, { readonly: true });
+  const batches = db.query<{ minute: number; seq: number; cell: Uint8Array }, []>(
+    "SELECT minute, seq, cell FROM event_batches",
   );
-  return new Map(rows.all().map(({ us, events }) => [us, Number(events)]));
+  const created = new Map<bigint, number>();
+  for (const { minute, seq, cell } of batches.all()) {
+    for (const { createdUs } of decodeEvents(minute, seq, cell))
+      created.set(createdUs, (created.get(createdUs) ?? 0) + 1);
+  }
+  return created;
 }
 
 /** A connection that neither answers nor closes waits for more; it does not get any. Decides what counts as unanswered only. */

@@ -35,7 +35,8 @@ interface Target {
 /** A server on a file of its own. */
 async function target(folder: string): Promise<Target> {
   const file = join(folder, "reto3.db");
-  const server = await serve(`sqlite:${file}`);
+  // A row an event, which SQL can read.
+  const server = await serve(`sqlite:${file}`, ["--raw-layout", "rows"]);
   const created = () => {
     using db = new Database(file, { readonly: true });
     return db

@@ -24,8 +24,9 @@ interface Filled {
   range: string[];
 }
 
-/** Two minutes of a writer each, some minutes ago, sealed; created at odd times. */
+/** Two minutes of a writer each, some minutes ago, sealed; created at odd times. In flushes of a hundred events and more. */
 async function fill(folder: string, eventsPerMinute: number): Promise<Filled> {
+  const flushEvents = Math.min(FLUSH_EVENTS_MAX, Math.max(100, eventsPerMinute / 3));
   const store = `sqlite:${join(folder, "events.db")}`;
   const opened = await openStore(store, { mode: "serve", retention: { events: null } });
   const firstUs = Math.floor(Date.now() / 60_000 - 20) * MINUTE_US;
@@ -37,8 +38,8 @@ async function fill(folder: string, eventsPerMinute: number): Promise<Filled> {
       const receivedUs = minuteUs + Math.floor((at * MINUTE_US) / eventsPerMinute);
       return { receivedUs, createdUs: at % 100 === 0 ? -62_135_596_800_000_000n : BigInt(receivedUs - (at % 977)) };
     });
-    for (let at = 0; at < all.length; at += FLUSH_EVENTS_MAX) {
-      const part = all.slice(at, at + FLUSH_EVENTS_MAX);
+    for (let at = 0; at < all.length; at += flushEvents) {
+      const part = all.slice(at, at + flushEvents);
       const receivedUs = part.map((event) => event.receivedUs);
       await sequence.flush({ minuteUs, epoch: 0, receivedUs, createdUs: part.map(({ createdUs }) => createdUs) });
     }
@@ -121,7 +122,10 @@ describe("an export of events", () => {
   test("says what has expired", async () => {
     using folder = temporaryFolder();
     const { store, range } = await fill(folder.path, 300);
-    expire(folder.path, "DELETE FROM events WHERE seq < 100 AND minute = (SELECT min(minute) FROM events)");
+    expire(
+      folder.path,
+      "DELETE FROM event_batches WHERE seq < 100 AND minute = (SELECT min(minute) FROM event_batches)",
+    );
     const { code, stdout, stderr } = await reto3(["export", "--what", "events", "--store", store, ...range]);
     expect([code, stdout.trimEnd().split("\n").length]).toEqual([0, 1 + 500]);
     expect(stderr).toBe(
@@ -222,7 +226,7 @@ describe("an import", () => {
   test("from SQLite into SQLite says in words what it did", async () => {
     using folder = temporaryFolder();
     const { store, range } = await fill(folder.path, 300);
-    expire(folder.path, "DELETE FROM events WHERE seq < 100");
+    expire(folder.path, "DELETE FROM event_batches WHERE seq < 100");
     const other = `sqlite:${join(folder.path, "other.db")}`;
     const { code, stdout, stderr } = await reto3(["import", "--from-store", store, "--store", other]);
     expect([code, stdout]).toEqual([

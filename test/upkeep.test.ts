@@ -76,7 +76,7 @@ for (const { name, available, open } of testStores) {
       });
       const { code, tables, ...rest } = await json(["store"]);
       expect(rest).toMatchObject({
-        schema: "1.1",
+        schema: "1.2",
         from: "2026-10-01T00:00:00.000Z",
         to: "2026-10-01T00:40:00.000Z",
         minutes: MINUTES,
@@ -86,9 +86,9 @@ for (const { name, available, open } of testStores) {
         retention: { events: null, "10ms": null, "1s": null, "1m": null },
       });
       expect(code).toBe(0);
-      expect(tables.find((table: { name: string }) => table.name === "events").rows).toBe(events);
+      expect(tables.find((table: { name: string }) => table.name === "event_batches").rows).toBe(events);
       const { stdout } = await reto3(["store", "--store", past.address]);
-      expect(stdout).toMatch(/^events +1600 .* for good$/m);
+      expect(stdout).toMatch(/^event_batches +1600 .* for good$/m);
     });
   });
 }
@@ -113,6 +113,45 @@ test("verify finds a count that somebody changed, ends with 1, and --repair puts
   const repaired = await verify("--repair");
   expect([repaired.code, repaired.stdout]).toEqual([0, expect.stringContaining("differences: 1; repaired: 1")]);
   expect((await verify()).stdout).toContain("no differences");
+});
+
+test("raw events in rows and packed ones are verified and counted together; a batch that has gone is left out, one that is damaged is an error", async () => {
+  using folder = temporaryFolder();
+  const file = join(folder.path, "layouts.db");
+  const address = `sqlite:${file}`;
+  // As 0.5.0 wrote, then as it is written now, into the same minutes.
+  let events = 0;
+  for (const rawLayout of ["rows", "packed"] as const) {
+    const store = await openStore(address, { mode: "serve", rawLayout, retention: FOREVER });
+    events += await writePast(store, 3, 2, EVENTS);
+    await store.close();
+  }
+  const change = (sql: string) => {
+    using db = new Database(file);
+    db.run(sql);
+  };
+  const verify = () => reto3(["verify", "--store", address, "--format", "json"]);
+  const whole = ["--from", "2026-10-01 00:00:00", "--to", "2026-10-01 00:03:00", "--period", "1m"];
+  const recount = () => reto3(["count", "--store", address, "--source", "events", ...whole]);
+  const noneLeftOut = { openPartitions: 0, rawEvents: 0, rawPartitions: 0, countPartitions: 0 };
+  const sound = await verify();
+  expect([sound.code, JSON.parse(sound.stdout)]).toMatchObject([
+    0,
+    { partitions: 12, events, differences: 0, leftOut: noneLeftOut },
+  ]);
+  const counted = await recount();
+  expect([counted.code, counted.stdout.match(/, 32$/gm)?.length]).toEqual([0, 3]);
+  change("DELETE FROM event_batches WHERE (minute, writer) IN (SELECT max(minute), max(writer) FROM event_batches)");
+  const withoutOne = await verify();
+  expect([withoutOne.code, JSON.parse(withoutOne.stdout)]).toMatchObject([
+    0,
+    { differences: 0, leftOut: { ...noneLeftOut, rawEvents: EVENTS, rawPartitions: 1 } },
+  ]);
+  expect(await recount()).toMatchObject({ code: 1, stderr: expect.stringContaining("account for 0 of its 8 events") });
+  change("UPDATE event_batches SET cell = substr(cell, 1, length(cell) - 1)");
+  for (const { code, stderr } of [await verify(), await recount()]) {
+    expect([code, stderr]).toEqual([1, expect.stringContaining("the raw events from 0 on cannot be read")]);
+  }
 });
 
 test("lifetimes given to serve are kept, shown, and stay when a later start names none", async () => {

@@ -60,6 +60,14 @@ export function decodeEvents(minuteUs: number, firstSeq: number, bytes: Uint8Arr
   }
 }
 
+/**
+ * Those after the event `after`. Batches may overlap: a copy of a partition that is repeated when its first events have
+ * expired has other bounds. In the order of their first events, each event is then read once.
+ */
+export function eventsAfter(after: number, events: EventRow[]): EventRow[] {
+  return (events[0]?.seq ?? 0) > after ? events : events.filter(({ seq }) => seq > after);
+}
+
 function decode(minuteUs: number, firstSeq: number, bytes: Uint8Array): EventRow[] {
   const [version] = bytes;
   if (version !== NEAR && version !== FAR) throw new RangeError(`format ${version} is unknown`);
@@ -80,6 +88,8 @@ function decode(minuteUs: number, firstSeq: number, bytes: Uint8Array): EventRow
       event.createdUs = BigInt(event.receivedUs - lagUs);
     }
   }
+  const end = version === FAR ? reader.at + 8 * count : reader.at;
+  if (end !== bytes.length) throw new RangeError(`${bytes.length} bytes where ${end} are wanted`);
   return events;
 }
 

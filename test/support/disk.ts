@@ -68,13 +68,15 @@ export function smallCassandra(cluster: RunningCassandra, ttlSeconds: number): S
     serveFlags: ["--raw-ttl", `${ttlSeconds}s`],
     budget: `--raw-ttl ${ttlSeconds}s`,
     async prepare() {
-      await client.execute(
-        `ALTER TABLE ${keyspace}.event_batches WITH gc_grace_seconds = 0 AND memtable_flush_period_in_ms = 5000 AND compaction = {
-           'class': 'TimeWindowCompactionStrategy', 'compaction_window_unit': 'MINUTES', 'compaction_window_size': 1,
-           'expired_sstable_check_frequency_seconds': 5}`,
-        [],
-        { readTimeout: 30_000 },
-      );
+      for (const table of ["events", "event_batches"]) {
+        await client.execute(
+          `ALTER TABLE ${keyspace}.${table} WITH gc_grace_seconds = 0 AND memtable_flush_period_in_ms = 5000 AND compaction = {
+             'class': 'TimeWindowCompactionStrategy', 'compaction_window_unit': 'MINUTES', 'compaction_window_size': 1,
+             'expired_sstable_check_frequency_seconds': 5}`,
+          [],
+          { readTimeout: 30_000 },
+        );
+      }
       for (const table of ["counts_10ms", "counts_1s", "counts_1m", "claims"]) {
         const alter = `ALTER TABLE ${keyspace}.${table} WITH memtable_flush_period_in_ms = 5000`;
         await client.execute(alter, [], { readTimeout: 30_000 });
@@ -84,7 +86,7 @@ export function smallCassandra(cluster: RunningCassandra, ttlSeconds: number): S
       const tables = readdirSync(data);
       const bytes = (wanted: (table: string) => boolean) =>
         tables.filter(wanted).reduce((sum, table) => sum + filesIn(join(data, table)), 0);
-      const isRaw = (table: string) => table.startsWith("events-") || table.startsWith("event_batches-");
+      const isRaw = (table: string) => /^event(s|_batches)-/.test(table);
       const log = filesIn(join(dirname(node.logFile), "commitlog"));
       return { raw: bytes(isRaw), rest: bytes((table) => !isRaw(table)), log };
     },
@@ -148,8 +150,7 @@ function sizeOf(file: string): number {
   return statSync(file, { throwIfNoEntry: false })?.size ?? 0;
 }
 
-/** Bytes of all files below `folder`. */
-export function filesIn(folder: string): number {
+function filesIn(folder: string): number {
   let bytes = 0;
   // Compactions remove files while they are looked at.
   for (const name of readdirSync(folder, { recursive: true })) {

@@ -3,7 +3,7 @@
 
 import { types, type Client, type QueryOptions } from "cassandra-driver";
 import { bucketStartUs, DAY_US, HOUR_US, MINUTE_US, SECOND_US } from "../../period.ts";
-import { decodeEvents } from "../event-batch.ts";
+import { decodeEvents, eventsAfter } from "../event-batch.ts";
 import { decodeMerged, encodeMerged } from "../merged-cell.ts";
 import type {
   Claim,
@@ -219,9 +219,15 @@ function operations(
           ? pages(cql.batches, partition, { ...reach(options), fetchSize: BATCHES_PAGE_ROWS })
           : [];
         let packed = false;
+        let lastSeq = -1;
         for await (const page of batches) {
           packed ||= page.length > 0;
-          for (const row of page) yield decodeEvents(minuteUs, numberAt(row, "seq"), row.get("cell") as Buffer);
+          for (const row of page) {
+            const events = decodeEvents(minuteUs, numberAt(row, "seq"), row.get("cell") as Buffer);
+            const fresh = eventsAfter(lastSeq, events);
+            if (fresh.length > 0) yield fresh;
+            lastSeq = fresh.at(-1)?.seq ?? lastSeq;
+          }
         }
         // A writer writes in one layout.
         if (packed) return;

@@ -2,7 +2,8 @@ import { Database } from "bun:sqlite";
 import { afterAll, describe, expect, test } from "bun:test";
 import { until } from "../../../test/support/reto3.ts";
 import { DEFAULT_RETENTION } from "../../config.ts";
-import type { OpenOptions } from "../store.ts";
+import { bucketStartUs, MINUTE_US } from "../../period.ts";
+import type { OpenOptions, Partition } from "../store.ts";
 import { RAW_EVENT_BYTES } from "./expiry.ts";
 import { eventsIn, flushOf, LONG_AGO, temporaryFiles, WRITER } from "./fixtures.ts";
 import { KEPT_FOR_GOOD } from "./settings.ts";
@@ -58,18 +59,40 @@ describe("what a SQLite store keeps", () => {
     await Promise.all([server.close(), writer.close()]);
   });
 
-  test("is the newest of the raw events, when they have a budget, and all of the counts", async () => {
-    const store = openSqlite(files.pathOf("budget.db"), {
-      mode: "serve",
-      retention: { ...KEPT_FOR_GOOD, rawBytesMax: RAW_EVENT_BYTES * 1_000 },
+  for (const rawLayout of ["rows", "packed"] as const) {
+    test(`is the newest of the raw events, when they have a budget, and all of the counts: ${rawLayout}`, async () => {
+      const rawBytesMax = rawLayout === "rows" ? RAW_EVENT_BYTES * 1_000 : 4_096;
+      const retention = { ...KEPT_FOR_GOOD, rawBytesMax };
+      const store = openSqlite(files.pathOf(`budget-${rawLayout}.db`), { mode: "serve", rawLayout, retention });
+      const partition = { minuteUs: LONG_AGO, writer: Bun.randomUUIDv7() };
+      await store.write(flushOf(partition, 5_000));
+      // Packed, 200 such events take a ninth of a page, and a twentieth more.
+      const events = rawLayout === "rows" ? 1_000 : 8 * 200;
+      await until(async () => (await eventsIn(store, LONG_AGO, partition.writer)).length <= events);
+      const kept = await eventsIn(store, LONG_AGO, partition.writer);
+      expect([kept.length, kept[0], kept.at(-1)]).toEqual([events, 5_000 - events, 4_999]);
+      const [count] = await store.counts(partition, "1m", 0, LONG_AGO * 2);
+      expect(count?.events).toBe(5_000);
+      await store.close();
     });
-    const partition = { minuteUs: LONG_AGO, writer: Bun.randomUUIDv7() };
-    await store.write(flushOf(partition, 5_000));
-    await until(async () => (await eventsIn(store, LONG_AGO, partition.writer)).length <= 1_000);
-    const kept = await eventsIn(store, LONG_AGO, partition.writer);
-    expect([kept.length, kept[0], kept.at(-1)]).toEqual([1_000, 4_000, 4_999]);
-    const [count] = await store.counts(partition, "1m", 0, LONG_AGO * 2);
-    expect(count?.events).toBe(5_000);
+  }
+
+  test("is older raw events in rows and newer ones packed in one file: they expire together", async () => {
+    const file = files.pathOf("both.db");
+    const partitions = [0, 1, 2].map((minute) => ({ minuteUs: LONG_AGO + minute * MINUTE_US, writer: WRITER }));
+    const [inRows, packed, lively] = partitions as [Partition, Partition, Partition];
+    lively.minuteUs = bucketStartUs(Date.now() * 1_000, MINUTE_US);
+    const old = openSqlite(file, { mode: "serve", rawLayout: "rows", retention: KEPT_FOR_GOOD });
+    await old.write(flushOf(inRows, 300));
+    await old.close();
+    const store = openSqlite(file, { mode: "serve", retention: { events: 86_400 } });
+    await store.write(flushOf(packed, 700));
+    await store.write(flushOf(lively, 400));
+    await until(async () => {
+      const left = await Promise.all([inRows, packed].map(({ minuteUs }) => eventsIn(store, minuteUs, WRITER)));
+      return left.flat().length === 0;
+    });
+    expect(await eventsIn(store, lively.minuteUs, WRITER)).toHaveLength(400);
     await store.close();
   });
 

@@ -1,6 +1,8 @@
 import { Database } from "bun:sqlite";
 import { afterAll, describe, expect, test } from "bun:test";
-import { HOUR_US, MINUTE_US } from "../../period.ts";
+import { readCounts, type Source } from "../../counts/read.ts";
+import { DAY_US, HOUR_US, MINUTE_US, PERIOD_NAMES, PERIODS, type PeriodName } from "../../period.ts";
+import { FlushSequence } from "../../writer/sequence.ts";
 import { flushOf, LONG_AGO, temporaryFiles, WRITER } from "./fixtures.ts";
 import { KEPT_FOR_GOOD } from "./settings.ts";
 import { sizesOf } from "./sizes.ts";
@@ -43,7 +45,8 @@ describe("long answers of a SQLite store", () => {
   });
 
   test("leave timers and sockets their turn between the pages", async () => {
-    const store = openSqlite(files.pathOf("turns.db"), { mode: "serve", retention: KEPT_FOR_GOOD });
+    const file = files.pathOf("turns.db");
+    const store = openSqlite(file, { mode: "serve", rawLayout: "rows", retention: KEPT_FOR_GOOD });
     const partition = { minuteUs: LONG_AGO, writer: WRITER };
     await store.write(flushOf(partition, 15_001));
     let turns = 0;
@@ -59,26 +62,91 @@ describe("long answers of a SQLite store", () => {
     expect(turnsAtPage[3]).toBeGreaterThan(0);
     await store.close();
   });
+
+  test("leave them their turn between packed raw events too: after a hundred batches", async () => {
+    const store = openSqlite(files.pathOf("packed-turns.db"), { mode: "serve", retention: KEPT_FOR_GOOD });
+    const partition = { minuteUs: LONG_AGO, writer: WRITER };
+    await store.write(flushOf(partition, 3 * 100 * 200 + 1));
+    let turns = 0;
+    const timer = setInterval(() => turns++, 0);
+    const turnsAtPage: number[] = [];
+    for await (const _ of store.events(partition)) {
+      turnsAtPage.push(turns);
+      if (turnsAtPage.length % 50 === 0) Bun.sleepSync(5);
+    }
+    clearInterval(timer);
+    expect([turnsAtPage.length, turnsAtPage[99]]).toEqual([301, 0]);
+    expect(turnsAtPage[300]).toBeGreaterThan(0);
+    await store.close();
+  });
+});
+
+describe("a SQLite store with raw events of both layouts", () => {
+  test("counts them together, and finds what is wrong with either", async () => {
+    const file = files.pathOf("layouts.db");
+    const clock = { nowUs: () => LONG_AGO, epoch: 0 };
+    const range = [LONG_AGO, LONG_AGO + HOUR_US] as const;
+    // By turns, as when an operator changes his mind; the last two writers share a minute.
+    for (const [minute, rawLayout, events] of [
+      [0, "rows", 700],
+      [1, "packed", 900],
+      [2, "rows", 30],
+      [2, "packed", 40],
+    ] as const) {
+      const store = openSqlite(file, { mode: "serve", rawLayout, retention: KEPT_FOR_GOOD });
+      const sequence = new FlushSequence({ store, clock, signal: new AbortController().signal });
+      const minuteUs = LONG_AGO + minute * MINUTE_US;
+      for (let at = 0; at < events; at += 300) {
+        const length = Math.min(300, events - at);
+        const receivedUs = Array.from({ length }, (_, n) => minuteUs + (at + n) * 60_000);
+        await sequence.flush({ minuteUs, epoch: 0, createdUs: receivedUs.map((us) => BigInt(us - 9)), receivedUs });
+      }
+      await sequence.close();
+      await store.close();
+    }
+    const store = openSqlite(file, { mode: "read" });
+    const countedBy = async (source: Source, period: PeriodName) => {
+      const question = { period: PERIODS[period], fromUs: range[0], toUs: range[1], nowUs: LONG_AGO + DAY_US, source };
+      const found = (await Array.fromAsync(readCounts(store, question).buckets)).flat();
+      return found.map(({ bucketUs, events }) => [bucketUs - LONG_AGO, events]);
+    };
+    expect(await countedBy("events", "1m")).toEqual([
+      [0, 700],
+      [MINUTE_US, 900],
+      [2 * MINUTE_US, 70],
+    ]);
+    for (const period of PERIOD_NAMES) {
+      expect(await countedBy("events", period)).toEqual(await countedBy("counts", period));
+    }
+    await store.close();
+  });
 });
 
 describe("the sizes of a SQLite store", () => {
   test("are rows and bytes of every table", async () => {
-    const store = openSqlite(files.pathOf("sizes.db"), { mode: "serve", retention: KEPT_FOR_GOOD });
+    const file = files.pathOf("sizes.db");
+    const store = openSqlite(file, { mode: "serve", retention: KEPT_FOR_GOOD });
     await store.claim({ minuteUs: LONG_AGO, writer: WRITER }, 1);
     await store.write(flushOf({ minuteUs: LONG_AGO, writer: WRITER }, 5_000));
-    const sizes = await store.sizes();
-    expect(sizes.map(({ name, rows }) => [name, rows])).toEqual([
-      ["events", 5_000],
-      ["counts_10ms", 1],
-      ["counts_1s", 1],
-      ["counts_1m", 1],
+    await store.close();
+    const rows = openSqlite(file, { mode: "serve", rawLayout: "rows" });
+    await rows.write(flushOf({ minuteUs: LONG_AGO, writer: Bun.randomUUIDv7() }, 3_000));
+    const sizes = await rows.sizes();
+    expect(sizes.map(({ name, rows: count }) => [name, count])).toEqual([
+      ["events", 3_000],
+      ["event_batches", 5_000],
+      ["counts_10ms", 2],
+      ["counts_1s", 2],
+      ["counts_1m", 2],
       ["claims", 1],
       ["merged_1s", 0],
       ["merged_1m", 0],
     ]);
     for (const { bytes } of sizes) expect((bytes ?? 0) % 4_096).toBe(0);
-    expect(sizes[0]?.bytes).toBeGreaterThan(5_000 * 35);
-    await store.close();
+    expect(sizes[0]?.bytes).toBeGreaterThan(3_000 * 35);
+    expect(sizes[1]?.bytes).toBeGreaterThan(5_000 * 2);
+    expect(sizes[1]?.bytes).toBeLessThan(5_000 * 5);
+    await rows.close();
   });
 
   test("are an estimate where counting would take too long", async () => {

@@ -4,7 +4,7 @@
 
 import type { Database } from "bun:sqlite";
 import { bucketStartUs, HOUR_US } from "../../period.ts";
-import { decodeEvents } from "../event-batch.ts";
+import { decodeEvents, eventsAfter } from "../event-batch.ts";
 import { decodeMerged } from "../merged-cell.ts";
 import type { Claim, ClaimCount, CountLevel, CountRow, EventRow, MergedLevel, Store } from "../store.ts";
 import { attempt } from "./errors.ts";
@@ -67,11 +67,14 @@ export function reading(db: Database, statements: Statements): Reading {
       `SELECT seq, cell FROM event_batches WHERE minute = ? AND writer = ? AND seq > ? ORDER BY seq LIMIT ${PAGE_BATCHES}`,
     );
     let after = -1;
+    let lastSeq = -1;
     for (;;) {
       const seen = after;
       const page = attempt(() => batches.all(minuteUs, id, seen));
       for (const { seq, cell } of page) {
-        yield decodeEvents(minuteUs, seq, cell);
+        const fresh = eventsAfter(lastSeq, decodeEvents(minuteUs, seq, cell));
+        if (fresh.length > 0) yield fresh;
+        lastSeq = fresh.at(-1)?.seq ?? lastSeq;
         after = seq;
       }
       if (page.length < PAGE_BATCHES) return;

@@ -3,7 +3,7 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { HOUR_US } from "../../period.ts";
 import type { OpenOptions } from "../store.ts";
-import { eventsIn, LONG_AGO, temporaryFiles, WRITER } from "./fixtures.ts";
+import { eventsIn, flushOf, LONG_AGO, temporaryFiles, WRITER } from "./fixtures.ts";
 import { KEPT_FOR_GOOD } from "./settings.ts";
 import { openSqlite } from "./sqlite.ts";
 
@@ -56,6 +56,7 @@ describe("a file of 0.1.0", () => {
     expect(merged).toEqual([]);
     expect((await store.sizes()).map(({ name, rows }) => [name, rows])).toEqual([
       ["events", 3],
+      ["event_batches", 0],
       ["counts_10ms", 1],
       ["counts_1s", 1],
       ["counts_1m", 1],
@@ -73,7 +74,7 @@ describe("a file of 0.1.0", () => {
     const lines: string[] = [];
     const open = (options: OpenOptions) => openSqlite(file, { log: (line) => lines.push(line), ...options });
     const store = open({ mode: "serve" });
-    expect([store.info.schema, store.info.retention]).toEqual(["1.1", KEPT_FOR_GOOD]);
+    expect([store.info.schema, store.info.retention]).toEqual(["1.2", KEPT_FOR_GOOD]);
     expect(lines).toEqual([expect.stringContaining("nothing in this file expires")]);
     expect(await eventsIn(store, LONG_AGO, WRITER)).toEqual([0, 1, 2]);
     expect(await store.counts({ minuteUs: LONG_AGO, writer: WRITER }, "1m", 0, LONG_AGO * 2)).toHaveLength(1);
@@ -88,7 +89,7 @@ describe("a file of 0.1.0", () => {
     const file = files.pathOf("old-write.db");
     fileOf010(file, LONG_AGO);
     const store = openSqlite(file, { mode: "write" });
-    expect([store.info.schema, store.info.retention]).toEqual(["1.1", KEPT_FOR_GOOD]);
+    expect([store.info.schema, store.info.retention]).toEqual(["1.2", KEPT_FOR_GOOD]);
     await store.close();
   });
 
@@ -106,4 +107,57 @@ describe("a file of 0.1.0", () => {
     expect(version.get()).toEqual({ user_version: 1 });
     await store.close();
   });
+});
+
+/** What 0.5.0 made, with the 3 events of `fileOf010`. */
+function fileOf050(file: string, minuteUs: number): void {
+  fileOf010(file, minuteUs);
+  using db = new Database(file, { strict: true });
+  db.run(`
+    CREATE TABLE merged_1s (minute INTEGER PRIMARY KEY, written_at_us INTEGER NOT NULL, cell BLOB NOT NULL) STRICT;
+    CREATE TABLE merged_1m (minute INTEGER PRIMARY KEY, written_at_us INTEGER NOT NULL, cell BLOB NOT NULL) STRICT;
+    CREATE TABLE settings (name TEXT PRIMARY KEY, value INTEGER) STRICT;
+    INSERT INTO settings VALUES ('schema_minor', 1), ('keep_events_s', NULL), ('keep_counts_10ms_s', 2592000),
+      ('keep_counts_1s_s', NULL), ('keep_counts_1m_s', NULL), ('raw_bytes_max', NULL);
+  `);
+}
+
+describe("a file of 0.5.0", () => {
+  const retention = { ...KEPT_FOR_GOOD, "10ms": 2_592_000 };
+
+  test("is read as it is: nothing in it changes, its raw events are there, none is packed", async () => {
+    const file = files.pathOf("minor-1-read.db");
+    fileOf050(file, LONG_AGO);
+    const before = readFileSync(file);
+    const store = openSqlite(file, { mode: "read" });
+    expect([store.info.schema, store.info.retention]).toEqual(["1.1", retention]);
+    expect(await eventsIn(store, LONG_AGO, WRITER)).toEqual([0, 1, 2]);
+    const sizes = await store.sizes();
+    expect(sizes.slice(0, 2)).toEqual([
+      { name: "events", rows: 3, bytes: 4_096 },
+      { name: "event_batches", rows: 0, bytes: 0 },
+    ]);
+    await store.close();
+    expect(readFileSync(file).equals(before)).toBe(true);
+  });
+
+  for (const mode of ["serve", "write"] as const) {
+    test(`gets what it lacks from ${mode}, keeps its settings, and takes packed raw events beside its own`, async () => {
+      const file = files.pathOf(`minor-1-${mode}.db`);
+      fileOf050(file, LONG_AGO);
+      // As a reader that has it open meanwhile.
+      const reader = openSqlite(file, { mode: "read" });
+      expect(await eventsIn(reader, LONG_AGO, WRITER)).toEqual([0, 1, 2]);
+      const store = openSqlite(file, { mode });
+      expect([store.info.schema, store.info.retention]).toEqual(["1.2", retention]);
+      const packed = { minuteUs: LONG_AGO, writer: Bun.randomUUIDv7() };
+      await store.write(flushOf(packed, 4));
+      for (const one of [store, reader]) {
+        expect(await eventsIn(one, LONG_AGO, WRITER)).toEqual([0, 1, 2]);
+        expect(await eventsIn(one, LONG_AGO, packed.writer)).toEqual([0, 1, 2, 3]);
+        expect((await one.sizes()).slice(0, 2).map(({ rows }) => rows)).toEqual([3, 4]);
+        await one.close();
+      }
+    });
+  }
 });

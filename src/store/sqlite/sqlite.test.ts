@@ -12,11 +12,13 @@ import type { OpenOptions } from "../store.ts";
 const folder = mkdtempSync(join(tmpdir(), "reto3-sqlite-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-storeConformance("sqlite", async () => {
-  const file = join(folder, "conformance.db");
-  // Its events are of 2024; with the defaults they would be gone within a second.
-  return { open: async () => openSqlite(file, { mode: "serve", retention: KEPT_FOR_GOOD }) };
-});
+for (const rawLayout of ["packed", "rows"] as const) {
+  storeConformance(`sqlite, raw events ${rawLayout},`, async () => {
+    const file = join(folder, `conformance-${rawLayout}.db`);
+    // Its events are of 2024; with the defaults they would be gone within a second.
+    return { open: async () => openSqlite(file, { mode: "serve", rawLayout, retention: KEPT_FOR_GOOD }) };
+  });
+}
 
 function openError(file: string, mode: OpenOptions["mode"] = "serve"): Reto3Error {
   try {

@@ -3,7 +3,7 @@
 //
 //     schema, settings    what is in the file, and for how long     reading, sizes      calls, synchronous inside, each short
 //     housekeeper         a thread: log and expiry                  threaded-writing    calls, done by writing-thread (writing)
-//     statements, errors, durable, thread, turn                     what these share
+//     packing             how a flush is cut into rows              statements, errors, durable, thread, turn    what these share
 
 import { Database } from "bun:sqlite";
 import { existsSync, realpathSync, rmSync } from "node:fs";
@@ -49,7 +49,7 @@ export function openSqlite(file: string, options: OpenOptions): Store {
   const housekeeper = mode === "read" ? undefined : startHousekeeper(task, log);
   const statements = new Statements(db);
   const opening = { file: path, busyTimeoutMs: BUSY_TIMEOUT_MS };
-  const { close: closeWriting, ...writing } = mode === "read" ? noWriting() : threadedWriting(opening, rawLayout);
+  const writing = mode === "read" ? noWriting() : threadedWriting(opening, rawLayout);
   return {
     info: {
       location,
@@ -67,7 +67,7 @@ export function openSqlite(file: string, options: OpenOptions): Store {
     sizes: () => sizesOf(db, statements),
     gauges: () => gaugesOf(path),
     async close() {
-      await closeWriting();
+      await writing.close();
       await housekeeper?.close();
       statements.finalize();
       db.close();

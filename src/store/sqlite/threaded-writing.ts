@@ -2,13 +2,11 @@
 
 import { settlesWithin } from "../../deadline.ts";
 import { Reto3Error } from "../../errors.ts";
-import { encodeEvents } from "../event-batch.ts";
 import type { RawLayout, Store } from "../store.ts";
+import { attempt } from "./errors.ts";
+import { packed } from "./packing.ts";
 import { startThread } from "./thread.ts";
 import type { Answer, Call, Opening } from "./writing-thread.ts";
-
-/** A row of so many stays below the 1,000 bytes from which SQLite gives a row pages of its own (payload in an index b-tree: https://sqlite.org/fileformat.html). */
-const BATCH_EVENTS_MAX = 200;
 
 /** What was asked before may take this long to end. */
 const CLOSE_MS = 5_000;
@@ -17,60 +15,62 @@ export interface ThreadedWriting extends Pick<Store, "write" | "claim" | "seal" 
   close(): Promise<void>;
 }
 
-export function threadedWriting(opening: Opening, rawLayout: RawLayout): ThreadedWriting {
-  let thread: Worker | undefined;
+interface Thread {
+  worker: Worker;
   /** Answers come in the order of the questions. */
-  let waiting: PromiseWithResolvers<void>[] = [];
+  waiting: PromiseWithResolvers<void>[];
+}
 
-  function start(): Worker {
-    const started = startThread("writing-thread.ts");
-    started.addEventListener("message", ({ data }: MessageEvent<Answer>) => {
+export function threadedWriting(opening: Opening, rawLayout: RawLayout): ThreadedWriting {
+  let thread: Thread | undefined;
+  let isClosed = false;
+
+  function start(): Thread {
+    const worker = startThread("writing-thread.ts");
+    const waiting: Thread["waiting"] = [];
+    const end = (why: string) => {
+      // Whether it has committed nobody knows; the next call starts another thread.
+      if (thread?.worker === worker) thread = undefined;
+      const error = new Reto3Error("STORE_UNKNOWN", `SQLite: the writing thread has ended${why}`);
+      for (const asked of waiting.splice(0)) asked.reject(error);
+    };
+    worker.addEventListener("message", ({ data }: MessageEvent<Answer>) => {
       const asked = waiting.shift();
       // While somebody waits, the process must not end.
-      if (waiting.length === 0) started.unref();
+      if (waiting.length === 0) worker.unref();
       if (data) asked?.reject(new Reto3Error(data.code, data.message));
       else asked?.resolve();
     });
-    started.addEventListener("error", ({ message }) => {
-      // Whether it has committed nobody knows; the next call starts another thread.
-      thread = undefined;
-      const error = new Reto3Error("STORE_UNKNOWN", `SQLite: the writing thread has ended: ${message}`);
-      for (const asked of waiting.splice(0)) asked.reject(error);
-    });
-    return started;
+    worker.addEventListener("error", ({ message }) => end(`: ${message}`));
+    worker.addEventListener("close", () => end(""));
+    worker.postMessage(opening);
+    return { worker, waiting };
   }
 
-  function ask(message: Opening | Call | "close"): Promise<void> {
-    if (!thread) {
-      thread = start();
-      // If it fails, so does the call behind it, and says so.
-      if (message !== opening) ask(opening).catch(() => {});
-    }
+  async function ask(message: Call | "close"): Promise<void> {
+    if (isClosed) throw new Reto3Error("STORE_REFUSED", "SQLite: the store is closed");
+    const { worker, waiting } = (thread ??= start());
+    // It throws what cannot be sent. Who waited for an answer to that would take somebody else's.
+    attempt(() => worker.postMessage(message));
     const asked = Promise.withResolvers<void>();
     waiting.push(asked);
-    thread.ref();
-    thread.postMessage(message);
+    worker.ref();
     return asked.promise;
   }
 
   return {
-    write(flush) {
-      if (rawLayout === "rows") return ask(["write", flush]);
-      const { minuteUs, writer, firstSeq, counts } = flush;
-      const batches = [];
-      for (let from = 0; from < flush.receivedUs.length; from += BATCH_EVENTS_MAX) {
-        const to = Math.min(from + BATCH_EVENTS_MAX, flush.receivedUs.length);
-        batches.push({ seq: firstSeq + from, events: to - from, cell: encodeEvents(flush, from, to) });
-      }
-      return ask(["writePacked", { minuteUs, writer, counts, batches }]);
+    async write(flush) {
+      return ask(rawLayout === "rows" ? ["write", flush] : ["writePacked", packed(flush)]);
     },
     claim: (partition) => ask(["claim", partition]),
     seal: (partition, events) => ask(["seal", partition, events]),
     merge: (level, minute, writtenAtUs) => ask(["merge", level, minute, writtenAtUs]),
     async close() {
-      if (!thread) return;
-      await settlesWithin(ask("close"), CLOSE_MS).catch(() => false);
-      thread?.terminate();
+      const last = thread;
+      const ending = last && ask("close");
+      isClosed = true;
+      if (ending) await settlesWithin(ending, CLOSE_MS).catch(() => false);
+      last?.worker.terminate();
     },
   };
 }

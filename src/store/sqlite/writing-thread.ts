@@ -1,5 +1,6 @@
 // A thread of its own that commits, so that no request waits while the disk syncs (0.5 ms at best, 10 ms on many disks).
-// Its owner (threaded-writing.ts) sends an Opening, then calls, later "close"; it answers each in turn. An entry point of the build.
+// Its owner (threaded-writing.ts) sends an Opening, then calls, later "close"; it answers each of these in turn. An entry
+// point of the build.
 
 import { Database } from "bun:sqlite";
 import { Reto3Error, messageOf, type ErrorCode } from "../../errors.ts";
@@ -21,18 +22,18 @@ export type Call = { [Name in keyof Writing]: [name: Name, ...args: Parameters<W
 /** Null: done, and durable. */
 export type Answer = { code: ErrorCode; message: string } | null;
 
-let calls: Writing | undefined;
-let close = () => {};
+let opening: Opening | undefined;
+let opened: { calls: Writing; close: () => void } | undefined;
 
 self.addEventListener("message", ({ data }: MessageEvent<Opening | Call | "close">) => {
-  self.postMessage(answerTo(data));
+  if (data === "close" || Array.isArray(data)) self.postMessage(answerTo(data));
+  else opening = data;
 });
 
-function answerTo(data: Opening | Call | "close"): Answer {
+function answerTo(message: Call | "close"): Answer {
   try {
-    if (data === "close") close();
-    else if (Array.isArray(data)) run(data);
-    else attempt(() => open(data));
+    if (message === "close") opened?.close();
+    else run(message);
     return null;
   } catch (error) {
     return { code: error instanceof Reto3Error ? error.code : "STORE_UNKNOWN", message: messageOf(error) };
@@ -40,18 +41,25 @@ function answerTo(data: Opening | Call | "close"): Answer {
 }
 
 function run([name, ...args]: Call): void {
-  if (!calls) throw new Reto3Error("STORE_UNAVAILABLE", "SQLite: the file is not open");
+  // By the first call, and by the next one if that fails: what is in the way may pass.
+  const { calls } = (opened ??= attempt(open));
   (calls[name] as (...args: unknown[]) => void)(...args);
 }
 
-function open({ file, busyTimeoutMs }: Opening): void {
-  const db = new Database(file, { readwrite: true, create: false, strict: true });
-  makeDurable(db);
-  db.run(`PRAGMA busy_timeout = ${busyTimeoutMs}`);
-  const statements = new Statements(db);
-  calls = writing(db, statements);
-  close = () => {
-    statements.finalize();
+function open(): NonNullable<typeof opened> {
+  if (!opening) throw new Error("no file was named");
+  const db = new Database(opening.file, { readwrite: true, create: false, strict: true });
+  try {
+    db.run(`PRAGMA busy_timeout = ${opening.busyTimeoutMs}`);
+    makeDurable(db);
+    const statements = new Statements(db);
+    const close = () => {
+      statements.finalize();
+      db.close();
+    };
+    return { calls: writing(db, statements), close };
+  } catch (error) {
     db.close();
-  };
+    throw error;
+  }
 }
