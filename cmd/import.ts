@@ -7,11 +7,12 @@ import { importStore, type ImportResult } from "../src/transfer/import.ts";
 import { defineCommand, oneOf, text, type Values } from "./flags.ts";
 import { log, print, progress } from "./output.ts";
 import { formatLifetime } from "./retention.ts";
-import { openStoreAt, storeFlag } from "./store-flag.ts";
+import { openStoreAt, rawLayoutFlag, storeFlag } from "./store-flag.ts";
 
 const flags = {
   "from-store": text("address", { description: "the store to copy, which is only read; in the same form as --store" }),
   store: storeFlag,
+  "raw-layout": rawLayoutFlag,
   format: oneOf(["text", "json"], { default: "text", description: "how to print the result" }),
 };
 
@@ -39,7 +40,11 @@ async function importInto(values: Values<typeof flags>): Promise<number> {
   for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => stop.abort());
   const source = await openStoreAt(from, { mode: "read" });
   try {
-    const target = await openStoreAt(values.store, { mode: "serve", log: (line) => log.info(line) });
+    const target = await openStoreAt(values.store, {
+      mode: "serve",
+      rawLayout: values["raw-layout"],
+      log: (line) => log.info(line),
+    });
     try {
       return await copy(source, target, values.format, stop.signal);
     } finally {

@@ -6,7 +6,7 @@ import { ACK_TIMEOUT_MAX_MS, CLOCK_OFFSET_WARN_US } from "../src/config.ts";
 import { settlesWithin } from "../src/deadline.ts";
 import { messageOf } from "../src/errors.ts";
 import type { Summary } from "../src/http/channel.ts";
-import { startServer, type HttpServer } from "../src/http/server.ts";
+import { exclusivePort, startServer, type HttpServer } from "../src/http/server.ts";
 import type { Claim, Retention, Store } from "../src/store/store.ts";
 import { formatDurationMs, formatTimestamp } from "../src/units.ts";
 import { emptyStats, Upkeep } from "../src/upkeep/upkeep.ts";
@@ -67,6 +67,7 @@ export async function serveOne(values: ServeValues, access: Access, supervisor?:
   const clockCheck = isFirst ? watchClock(store) : undefined;
   const upkeep = isFirst ? startUpkeep(store, clock) : undefined;
   try {
+    if (supervisor?.takesPort) await exclusivePort(values.host, values.port);
     const server = startServer({
       host: values.host,
       port: values.port,

@@ -16,15 +16,17 @@ const KILL_GRACE_MS = 5_000;
 /** Resolves to the exit status. Throws USAGE where the store does not take several writers, LISTEN where the port is taken. */
 export async function serveWorkers(values: ServeValues, count: number): Promise<number> {
   if (!takesSeveralWriters(values.store)) {
-    throw new Reto3Error("USAGE", `--workers ${count}: this store lets one process write at a time`, {
+    throw new Reto3Error("USAGE", `--workers ${values.workers}: this store lets one process write at a time`, {
       hint: "want --workers 1, or a Cassandra (--store cassandra://HOST/KEYSPACE)",
     });
   }
+  // A taken port is told at once; the first worker looks again when it is about to listen, which may be long after.
   const port = await exclusivePort(values.host, values.port);
+  let hasStarted = false;
   const workers = new Workers({
     count,
     command: ownCommand(),
-    env: (number) => ({ ...process.env, ...taskVariable({ number, port }) }),
+    env: (number) => ({ ...process.env, ...taskVariable({ number, port, takesPort: number === 1 && !hasStarted }) }),
     onStartError: (number, error) => log.error(`worker ${number} cannot be started: ${messageOf(error)}`),
     onEnd: (number, code, pauseMs) =>
       log.warn(`worker ${number} ended (exit status ${code}), starting it again in ${formatDurationMs(pauseMs)}`),
@@ -38,8 +40,9 @@ export async function serveWorkers(values: ServeValues, count: number): Promise<
   if (typeof started === "object" && "code" in started) {
     log.error("a worker ended before all of them listened; the others end, too");
     await drain();
-    return started.code;
+    return started.code || 1;
   }
+  hasStarted = true;
   if (typeof started === "object") log.info(`listening on ${started.url} with ${count} workers`);
   log.info(`${await stop}, draining`);
   return sayEnd(await drain(), values["drain-timeout"]);

@@ -1,7 +1,7 @@
 // `reto3 serve`: its help, and whether this process takes events itself, alone or as a worker, or supervises those that do.
 
 import { availableParallelism } from "node:os";
-import { DEFAULT_PORT } from "../src/config.ts";
+import { DEFAULT_PORT, WORKERS_MAX } from "../src/config.ts";
 import { defineCommand } from "./flags.ts";
 import { readAccess } from "./access.ts";
 import { flags, type ServeValues } from "./serve-flags.ts";
@@ -51,6 +51,6 @@ async function serve(values: ServeValues): Promise<number> {
   const access = readAccess(values);
   const supervisor = joinSupervisor();
   if (supervisor) return serveOne({ ...values, port: supervisor.port }, access, supervisor);
-  const count = values.workers === "auto" ? availableParallelism() : values.workers;
+  const count = values.workers === "auto" ? Math.min(availableParallelism(), WORKERS_MAX) : values.workers;
   return count === 1 ? serveOne(values, access) : serveWorkers(values, count);
 }

@@ -19,7 +19,7 @@ export const command = defineCommand({
   summary: "Shows what is in a store: range, rows and bytes of each table, lifetimes, schema version, writers",
   flags,
   notes: `Rows and bytes are what the store can tell at once. Cassandra: bytes over all nodes in whole MiB, flushed data
-only; rows of events and counts_1m from the claims. SQLite: rows of events are counted by partition. A "-"
+only; raw events and counts_1m from the claims. SQLite: raw events are counted by partition; rows of event_batches are the events in them. A "-"
 is not known.
 
 Examples:

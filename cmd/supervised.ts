@@ -27,7 +27,11 @@ export function joinSupervisor(): Supervisor | undefined {
     (question) => own(question),
   );
   process.on("message", (message) => channel.receive(message as Message));
-  const alone = new Promise<string>((resolve) => process.once("disconnect", () => resolve("the supervisor has ended")));
+  const alone = new Promise<string>((resolve) => {
+    const end = () => resolve("the supervisor has ended");
+    process.once("disconnect", end);
+    if (!process.connected) end();
+  });
   // Its supervisor ends what does not end in time. Without one, the second signal does, as everywhere.
   const signal = stopSignal(() => {
     if (!process.connected) process.exit(1);

@@ -5,6 +5,8 @@ export interface WorkerTask {
   number: number;
   /** Where all of them listen. */
   port: number;
+  /** None of them listens yet: whoever else does is a stranger. */
+  takesPort: boolean;
 }
 
 const VARIABLE = "RETO3_WORKER_TASK";

@@ -18,7 +18,7 @@ const FAR = 2;
 /** A difference of two such is still exact as a zigzag varint. */
 const NEAR_MAX_US = 2 ** 50;
 
-/** The events of a flush from the `from`th up to the `to`th, all of them by default; there must be some. */
+/** The events of a flush from the `from`th up to the `to`th, all of them by default; there must be some. Throws STORE_REFUSED for arrivals that do not ascend within the minute. */
 export function encodeEvents(flush: Flush, from = 0, to = flush.receivedUs.length): Uint8Array {
   const { minuteUs } = flush;
   const createdUs = flush.createdUs.slice(from, to);
@@ -35,6 +35,7 @@ export function encodeEvents(flush: Flush, from = 0, to = flush.receivedUs.lengt
   pushVarint(bytes, receivedUs.length);
   let beforeUs = minuteUs;
   for (const us of receivedUs) {
+    if (us < beforeUs) throw new Reto3Error("STORE_REFUSED", `raw events: ${us} arrived after ${beforeUs}`);
     pushVarint(bytes, us - beforeUs);
     beforeUs = us;
   }

@@ -150,7 +150,7 @@ function sizeOf(file: string): number {
   return statSync(file, { throwIfNoEntry: false })?.size ?? 0;
 }
 
-function filesIn(folder: string): number {
+export function filesIn(folder: string): number {
   let bytes = 0;
   // Compactions remove files while they are looked at.
   for (const name of readdirSync(folder, { recursive: true })) {

@@ -229,7 +229,7 @@ function operations(
             lastSeq = fresh.at(-1)?.seq ?? lastSeq;
           }
         }
-        // A writer writes in one layout.
+        // A writer writes in one layout. Of a copy that was repeated in the other one, what is in rows alone counts as expired.
         if (packed) return;
         for await (const page of pages(cql.events, partition, reach(options))) {
           if (page.length > 0) yield page.map(eventOf);

@@ -162,7 +162,8 @@ export async function ensureSchema(
   return {
     rf,
     retention: {
-      events: lifetimeOf("events"),
+      // An older server knows and changes that of the table of rows alone.
+      events: lifetimeOf(tables.has("event_batches") ? "event_batches" : "events"),
       "10ms": lifetimeOf("counts_10ms"),
       "1s": lifetimeOf("counts_1s"),
       "1m": lifetimeOf("counts_1m"),

@@ -131,7 +131,7 @@ export function reading(db: Database, statements: Statements): Reading {
         packed = true;
         yield page;
       }
-      // A writer writes in one layout.
+      // A writer writes in one layout. Of a copy that was repeated in the other one, what is in rows alone counts as expired.
       if (packed) return;
       let after = -1;
       for (;;) {
