@@ -279,7 +279,10 @@ describe("a thread that dies", () => {
     const waiting = [claim(), store.write(flushFrom(0, 1))];
     for (const failure of await Promise.all(waiting.map((work) => work.catch((error: unknown) => error)))) {
       expect(failure).toEqual(
-        expect.objectContaining({ code: "STORE_UNKNOWN", message: expect.stringContaining("out of cheese") }),
+        expect.objectContaining({
+          code: "STORE_UNKNOWN",
+          message: "SQLite: the writing thread has ended: error: out of cheese",
+        }),
       );
     }
     await claim();
