@@ -3,7 +3,7 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { readCounts, type Source } from "../../counts/read.ts";
 import { DAY_US, HOUR_US, MINUTE_US, PERIOD_NAMES, PERIODS, type PeriodName } from "../../period.ts";
 import { FlushSequence } from "../../writer/sequence.ts";
-import { flushOf, LONG_AGO, temporaryFiles, WRITER } from "./fixtures.ts";
+import { eventsIn, flushOf, LONG_AGO, temporaryFiles, WRITER } from "./fixtures.ts";
 import { KEPT_FOR_GOOD } from "./settings.ts";
 import { sizesOf } from "./sizes.ts";
 import { openSqlite } from "./sqlite.ts";
@@ -120,6 +120,20 @@ describe("a SQLite store with raw events of both layouts", () => {
     }
     await store.close();
   });
+});
+
+test("a partition that lies in rows, and then was copied again packed, is read once", async () => {
+  const file = files.pathOf("copied.db");
+  const partition = { minuteUs: LONG_AGO, writer: WRITER };
+  for (const [rawLayout, events] of [
+    ["rows", 100],
+    ["packed", 300],
+  ] as const) {
+    const store = openSqlite(file, { mode: "serve", rawLayout, retention: KEPT_FOR_GOOD });
+    await store.write(flushOf(partition, events));
+    expect(await eventsIn(store, LONG_AGO, WRITER)).toEqual(Array.from({ length: events }, (_, seq) => seq));
+    await store.close();
+  }
 });
 
 describe("the sizes of a SQLite store", () => {

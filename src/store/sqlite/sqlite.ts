@@ -20,7 +20,7 @@ import { ensureSchema, SCHEMA_MAJOR } from "./schema.ts";
 import { changeRetention, KEPT_FOR_GOOD, readRetention } from "./settings.ts";
 import { sizesOf } from "./sizes.ts";
 import { Statements } from "./statements.ts";
-import { startThread } from "./thread.ts";
+import { lastWords, startThread } from "./thread.ts";
 import { noWriting, threadedWriting } from "./threaded-writing.ts";
 
 /** While it opens nothing waits for the event loop: another process may be adding the same tables. */
@@ -115,8 +115,8 @@ function startHousekeeper(task: Housekeeping, log: (line: string) => void): { cl
     if (data === "closed") closed.resolve();
     else log(`the store's housekeeping failed and is tried again every second: ${data.problem}`);
   });
-  worker.addEventListener("error", ({ message }) => {
-    log(`the store's housekeeping has ended, nothing expires any more: ${message}`);
+  worker.addEventListener("error", (event) => {
+    log(`the store's housekeeping has ended, nothing expires any more: ${lastWords(event)}`);
     closed.resolve();
   });
   worker.postMessage(task);

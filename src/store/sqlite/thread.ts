@@ -8,3 +8,8 @@ export function startThread(file: "housekeeper.ts" | "writing-thread.ts"): Worke
   worker.unref();
   return worker;
 }
+
+/** The line that says why a thread has ended: Bun's message of an error that nobody caught begins with a piece of the source. */
+export function lastWords({ message }: ErrorEvent): string {
+  return /^\w*error: .*$/im.exec(message)?.[0] ?? message;
+}

@@ -1,12 +1,15 @@
 import { Database } from "bun:sqlite";
 import { afterAll, afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { existsSync, renameSync } from "node:fs";
+import { existsSync, renameSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { Reto3Error } from "../../errors.ts";
 import type { RawLayout, Store } from "../store.ts";
+import { makeDurable } from "./durable.ts";
 import { eventsIn, flushOf, LONG_AGO, temporaryFiles, WRITER } from "./fixtures.ts";
+import { ensureSchema } from "./schema.ts";
 import { KEPT_FOR_GOOD } from "./settings.ts";
 import { openSqlite } from "./sqlite.ts";
+import { threadedWriting } from "./threaded-writing.ts";
 
 const files = temporaryFiles();
 afterAll(files.remove);
@@ -114,6 +117,23 @@ describe("what is written through the thread", () => {
     await store.close();
   });
 
+  test("is synced by each commit, which leaves moving it into the file to the housekeeper", async () => {
+    const file = files.pathOf(`writing-${++opened}.db`);
+    using db = new Database(file, { create: true, strict: true });
+    db.run("PRAGMA journal_mode = WAL");
+    ensureSchema(db, file, "scratch");
+    makeDurable(db);
+    using synchronous = db.prepare("PRAGMA synchronous");
+    expect(synchronous.get()).toEqual({ synchronous: 2 });
+    // No store, so no housekeeper. What SQLite does by itself it would do after each 1,000 pages.
+    const { size } = statSync(file);
+    const writing = threadedWriting({ file, busyTimeoutMs: 4_000 }, "rows");
+    for (const at of range(30)) await writing.write(flushFrom(at * 5_000, 5_000));
+    expect(statSync(`${file}-wal`).size).toBeGreaterThan(1_000 * 4_096);
+    expect(statSync(file).size).toBe(size);
+    await writing.close();
+  });
+
   test("without events leaves no batch", async () => {
     const { store, other } = storeAndOther();
     await store.write({ ...flushFrom(0, 1), createdUs: [], receivedUs: [] });
@@ -164,12 +184,15 @@ describe("a write that fails in the thread", () => {
   });
 
   test("goes through when the lock is given back in time", async () => {
-    const { store, other } = storeAndOther();
-    await store.write(flushFrom(0, 1));
+    const { file, store, other } = storeAndOther();
+    const writing = threadedWriting({ file, busyTimeoutMs: 4_000 }, "packed");
+    await writing.write(flushFrom(0, 1));
     other.run("BEGIN IMMEDIATE");
-    const written = outcomeOf(store.write(flushFrom(1, 1)));
-    setImmediate(() => other.run("ROLLBACK"));
+    const written = outcomeOf(writing.write(flushFrom(1, 1)));
+    // The thread is waiting by then, or it finds no lock: both are well.
+    setTimeout(() => other.run("ROLLBACK"), 50);
     expect(await written).toBe("done");
+    await writing.close();
     other.close();
     await store.close();
   });
@@ -205,6 +228,16 @@ describe("a write that fails in the thread", () => {
     );
     other.close();
     await store.close();
+  });
+
+  test("is refused when one has gone before the thread opened the file, and leaves no handle open", async () => {
+    const { file, store, other } = storeAndOther();
+    other.run("DROP TABLE event_batches");
+    other.close();
+    for (const at of [0, 1]) expect(await outcomeOf(store.write(flushFrom(at, 1)))).toBe("STORE_REFUSED");
+    await store.close();
+    // The last handle of a file takes its log away.
+    expect([existsSync(file), existsSync(`${file}-wal`)]).toEqual([true, false]);
   });
 
   test("with what no thread can be sent is refused, and nobody gets an answer that is another's", async () => {
@@ -246,7 +279,10 @@ describe("a thread that dies", () => {
     const waiting = [claim(), store.write(flushFrom(0, 1))];
     for (const failure of await Promise.all(waiting.map((work) => work.catch((error: unknown) => error)))) {
       expect(failure).toEqual(
-        expect.objectContaining({ code: "STORE_UNKNOWN", message: expect.stringContaining("out of cheese") }),
+        expect.objectContaining({
+          code: "STORE_UNKNOWN",
+          message: "SQLite: the writing thread has ended: error: out of cheese",
+        }),
       );
     }
     await claim();
@@ -324,6 +360,15 @@ describe("closing", () => {
     expect(await outcomeOf(store.write(flushFrom(1, 1)))).toBe("STORE_REFUSED");
     expect(await outcomeOf(store.claim({ minuteUs: LONG_AGO, writer: WRITER }, 1))).toBe("STORE_REFUSED");
     expect(threads).toHaveLength(1);
+  });
+
+  test("ends the thread", async () => {
+    const { store, other } = storeAndOther();
+    other.close();
+    await store.write(flushFrom(0, 1));
+    const ended = new Promise((resolve) => threads[0]?.addEventListener("close", resolve));
+    await store.close();
+    await ended;
   });
 });
 

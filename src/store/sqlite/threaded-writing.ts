@@ -5,7 +5,7 @@ import { Reto3Error } from "../../errors.ts";
 import type { RawLayout, Store } from "../store.ts";
 import { attempt } from "./errors.ts";
 import { packed } from "./packing.ts";
-import { startThread } from "./thread.ts";
+import { lastWords, startThread } from "./thread.ts";
 import type { Answer, Call, Opening } from "./writing-thread.ts";
 
 /** What was asked before may take this long to end. */
@@ -41,7 +41,7 @@ export function threadedWriting(opening: Opening, rawLayout: RawLayout): Threade
       if (data) asked?.reject(new Reto3Error(data.code, data.message));
       else asked?.resolve();
     });
-    worker.addEventListener("error", ({ message }) => end(`: ${message}`));
+    worker.addEventListener("error", (event) => end(`: ${lastWords(event)}`));
     worker.addEventListener("close", () => end(""));
     worker.postMessage(opening);
     return { worker, waiting };
