@@ -197,6 +197,20 @@ describe("a write that fails in the thread", () => {
     await store.close();
   });
 
+  test("is of unknown outcome when the thread does not answer in time, and the same again counts once", async () => {
+    const { file, store, other } = storeAndOther();
+    const impatient = threadedWriting({ file, busyTimeoutMs: 10_000 }, "packed", 50);
+    other.run("BEGIN IMMEDIATE");
+    expect(await outcomeOf(impatient.write(flushFrom(0, 3)))).toBe("STORE_UNKNOWN");
+    other.run("ROLLBACK");
+    // The first one is done by now, or will be before this one.
+    while ((await outcomeOf(impatient.write(flushFrom(0, 3)))) !== "done");
+    expect(await eventsIn(store, LONG_AGO, WRITER)).toEqual([0, 1, 2]);
+    await impatient.close();
+    other.close();
+    await store.close();
+  });
+
   test("opens the file again if that failed: what is in the way may pass", async () => {
     const { file, store, other } = storeAndOther();
     renameSync(file, `${file}.away`);

@@ -8,6 +8,9 @@ import { packed } from "./packing.ts";
 import { lastWords, startThread } from "./thread.ts";
 import type { Answer, Call, Opening } from "./writing-thread.ts";
 
+/** On a disk that hangs a sync never ends. The same again waits behind it, and changes nothing if it was done after all. */
+const ANSWER_MAX_MS = 20_000;
+
 /** What was asked before may take this long to end. */
 const CLOSE_MS = 5_000;
 
@@ -21,7 +24,7 @@ interface Thread {
   waiting: PromiseWithResolvers<void>[];
 }
 
-export function threadedWriting(opening: Opening, rawLayout: RawLayout): ThreadedWriting {
+export function threadedWriting(opening: Opening, rawLayout: RawLayout, answerMaxMs = ANSWER_MAX_MS): ThreadedWriting {
   let thread: Thread | undefined;
   let isClosed = false;
 
@@ -55,7 +58,8 @@ export function threadedWriting(opening: Opening, rawLayout: RawLayout): Threade
     const asked = Promise.withResolvers<void>();
     waiting.push(asked);
     worker.ref();
-    return asked.promise;
+    if (await settlesWithin(asked.promise, answerMaxMs)) return;
+    throw new Reto3Error("STORE_UNKNOWN", `SQLite: no answer in ${answerMaxMs} ms; does the disk hang?`);
   }
 
   return {
