@@ -211,6 +211,22 @@ describe("a write that fails in the thread", () => {
     await store.close();
   });
 
+  test("that was given up before the thread came to it is left undone", async () => {
+    const { file, store, other } = storeAndOther();
+    const impatient = threadedWriting({ file, busyTimeoutMs: 10_000 }, "packed", 50);
+    other.run("BEGIN IMMEDIATE");
+    // The first one waits for the lock in the thread, the second one behind it.
+    const both = [impatient.write(flushFrom(0, 3)), impatient.write(flushFrom(0, 3, "given-up"))].map(outcomeOf);
+    expect(await Promise.all(both)).toEqual(["STORE_UNKNOWN", "STORE_UNKNOWN"]);
+    other.run("ROLLBACK");
+    while ((await outcomeOf(impatient.write(flushFrom(0, 3)))) !== "done");
+    expect(await eventsIn(store, LONG_AGO, WRITER)).toEqual([0, 1, 2]);
+    expect(await eventsIn(store, LONG_AGO, "given-up")).toEqual([]);
+    await impatient.close();
+    other.close();
+    await store.close();
+  });
+
   test("opens the file again if that failed: what is in the way may pass", async () => {
     const { file, store, other } = storeAndOther();
     renameSync(file, `${file}.away`);

@@ -8,7 +8,10 @@ import { packed } from "./packing.ts";
 import { lastWords, startThread } from "./thread.ts";
 import type { Answer, Call, Opening } from "./writing-thread.ts";
 
-/** On a disk that hangs a sync never ends. The same again waits behind it, and changes nothing if it was done after all. */
+/**
+ * On a disk that hangs a sync never ends. The same again waits behind it, and changes nothing if it was done after all. What
+ * the thread comes to later than this it leaves undone: a flush that was given up must not come when its minute is settled.
+ */
 const ANSWER_MAX_MS = 20_000;
 
 /** What was asked before may take this long to end. */
@@ -54,7 +57,9 @@ export function threadedWriting(opening: Opening, rawLayout: RawLayout, answerMa
     if (isClosed) throw new Reto3Error("STORE_REFUSED", "SQLite: the store is closed");
     const { worker, waiting } = (thread ??= start());
     // It throws what cannot be sent. Who waited for an answer to that would take somebody else's.
-    attempt(() => worker.postMessage(message));
+    attempt(() =>
+      worker.postMessage(message === "close" ? message : { call: message, untilMs: Date.now() + answerMaxMs }),
+    );
     const asked = Promise.withResolvers<void>();
     waiting.push(asked);
     worker.ref();

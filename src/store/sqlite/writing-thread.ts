@@ -19,18 +19,24 @@ export interface Opening {
 /** A call of Writing, with its arguments. */
 export type Call = { [Name in keyof Writing]: [name: Name, ...args: Parameters<Writing[Name]>] }[keyof Writing];
 
+/** A call, and until when it may be begun (Date.now()). */
+export interface Task {
+  call: Call;
+  untilMs: number;
+}
+
 /** Null: done, and durable. */
 export type Answer = { code: ErrorCode; message: string } | null;
 
 let opening: Opening | undefined;
 let opened: { calls: Writing; close: () => void } | undefined;
 
-self.addEventListener("message", ({ data }: MessageEvent<Opening | Call | "close">) => {
-  if (data === "close" || Array.isArray(data)) self.postMessage(answerTo(data));
+self.addEventListener("message", ({ data }: MessageEvent<Opening | Task | "close">) => {
+  if (data === "close" || "call" in data) self.postMessage(answerTo(data));
   else opening = data;
 });
 
-function answerTo(message: Call | "close"): Answer {
+function answerTo(message: Task | "close"): Answer {
   try {
     if (message === "close") opened?.close();
     else run(message);
@@ -40,7 +46,9 @@ function answerTo(message: Call | "close"): Answer {
   }
 }
 
-function run([name, ...args]: Call): void {
+function run({ call: [name, ...args], untilMs }: Task): void {
+  if (Date.now() > untilMs)
+    throw new Reto3Error("STORE_UNAVAILABLE", "SQLite: too late, whoever asked has given it up");
   // By the first call, and by the next one if that fails: what is in the way may pass.
   const { calls } = (opened ??= attempt(open));
   (calls[name] as (...args: unknown[]) => void)(...args);
