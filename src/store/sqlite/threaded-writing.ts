@@ -23,11 +23,18 @@ export interface ThreadedWriting extends Pick<Store, "write" | "claim" | "seal" 
 
 interface Thread {
   worker: Worker;
+  tasks: bigint;
+  /** The number of the last task that was given up: a clock that both threads see can be set. */
+  givenUp: BigInt64Array;
   /** Answers come in the order of the questions. */
   waiting: PromiseWithResolvers<void>[];
 }
 
-export function threadedWriting(opening: Opening, rawLayout: RawLayout, answerMaxMs = ANSWER_MAX_MS): ThreadedWriting {
+export function threadedWriting(
+  file: Omit<Opening, "givenUp">,
+  rawLayout: RawLayout,
+  answerMaxMs = ANSWER_MAX_MS,
+): ThreadedWriting {
   let thread: Thread | undefined;
   let isClosed = false;
 
@@ -49,21 +56,24 @@ export function threadedWriting(opening: Opening, rawLayout: RawLayout, answerMa
     });
     worker.addEventListener("error", (event) => end(`: ${lastWords(event)}`));
     worker.addEventListener("close", () => end(""));
-    worker.postMessage(opening);
-    return { worker, waiting };
+    const givenUp = new BigInt64Array(new SharedArrayBuffer(8));
+    worker.postMessage({ ...file, givenUp } satisfies Opening);
+    return { worker, tasks: 0n, givenUp, waiting };
   }
 
   async function ask(message: Call | "close"): Promise<void> {
     if (isClosed) throw new Reto3Error("STORE_REFUSED", "SQLite: the store is closed");
-    const { worker, waiting } = (thread ??= start());
+    const asking = (thread ??= start());
+    const { worker, waiting, givenUp } = asking;
+    const number = ++asking.tasks;
     // It throws what cannot be sent. Who waited for an answer to that would take somebody else's.
-    attempt(() =>
-      worker.postMessage(message === "close" ? message : { call: message, untilMs: Date.now() + answerMaxMs }),
-    );
+    attempt(() => worker.postMessage(message === "close" ? message : { call: message, number }));
     const asked = Promise.withResolvers<void>();
     waiting.push(asked);
     worker.ref();
     if (await settlesWithin(asked.promise, answerMaxMs)) return;
+    // In their order: whoever asked before had as long.
+    Atomics.store(givenUp, 0, number);
     throw new Reto3Error("STORE_UNKNOWN", `SQLite: no answer in ${answerMaxMs} ms; does the disk hang?`);
   }
 

@@ -14,15 +14,17 @@ declare const self: Worker;
 export interface Opening {
   file: string;
   busyTimeoutMs: number;
+  /** Shared: [0] is the number of the last task that was given up. */
+  givenUp: BigInt64Array;
 }
 
 /** A call of Writing, with its arguments. */
 export type Call = { [Name in keyof Writing]: [name: Name, ...args: Parameters<Writing[Name]>] }[keyof Writing];
 
-/** A call, and until when it may be begun (Date.now()). */
+/** A call; tasks are numbered from 1, in their order. */
 export interface Task {
   call: Call;
-  untilMs: number;
+  number: bigint;
 }
 
 /** Null: done, and durable. */
@@ -46,8 +48,8 @@ function answerTo(message: Task | "close"): Answer {
   }
 }
 
-function run({ call: [name, ...args], untilMs }: Task): void {
-  if (Date.now() > untilMs)
+function run({ call: [name, ...args], number }: Task): void {
+  if (opening && Atomics.load(opening.givenUp, 0) >= number)
     throw new Reto3Error("STORE_UNAVAILABLE", "SQLite: too late, whoever asked has given it up");
   // By the first call, and by the next one if that fails: what is in the way may pass.
   const { calls } = (opened ??= attempt(open));
