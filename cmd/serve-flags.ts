@@ -39,7 +39,7 @@ export const flags = {
   }),
   "read-token-file": text("file", {
     env: "RETO3_READ_TOKEN_FILE",
-    description: "answers /counts and /metrics only with one of the tokens in this file",
+    description: "answers /counts, /live and /metrics only with one of the tokens in this file",
   }),
   "tls-cert": text("file", {
     env: "RETO3_TLS_CERT",

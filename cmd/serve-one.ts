@@ -1,6 +1,7 @@
 // One process that takes events: wires store, writer and HTTP server, says what it promises, and shuts down in order.
 // Alone, or as a worker beside others; then the first of them does what is to be done once, and says what holds for all.
 
+import pageFile from "../dist/page.html" with { type: "text" };
 import { systemClock, type Clock } from "../src/clock.ts";
 import { ACK_TIMEOUT_MAX_MS, CLOCK_OFFSET_WARN_US } from "../src/config.ts";
 import { settlesWithin } from "../src/deadline.ts";
@@ -19,6 +20,9 @@ import type { ServeValues } from "./serve-flags.ts";
 import { stopSignal } from "./stop-signal.ts";
 import type { Supervisor } from "./supervised.ts";
 import { commit, version } from "./version.ts";
+
+/** Made by scripts/build.ts. By its attribute it is text; Bun's types know such a file without one. */
+const PAGE = pageFile as unknown as string;
 
 const CLOCK_CHECK_MS = 60_000;
 
@@ -78,6 +82,8 @@ export async function serveOne(values: ServeValues, access: Access, supervisor?:
       commit,
       clockOffsetUs: () => clockCheck?.offsetUs ?? null,
       upkeep: upkeep?.stats ?? emptyStats(),
+      keep: values.keep,
+      page: { html: PAGE },
       tokens: access.tokens,
       ...(access.tls && { tls: access.tls }),
       ...(supervisor && { sharesPort: true, reportOfAll: supervisor.reportOfAll }),

@@ -15,14 +15,15 @@ export const command = defineCommand({
   flags,
   notes: `One event a request:
   curl -d 'value=2016-05-28 11:11:11.123456' http://127.0.0.1:${DEFAULT_PORT}/
-Also: GET /counts?period=1s&last=60s, /healthz, /readyz, /metrics
+See them live: open http://127.0.0.1:${DEFAULT_PORT}/ in a browser
+Also: GET /counts?period=1s&last=60s, /live (what that page is told, as a stream), /healthz, /readyz, /metrics
 
 (*) What is not given stays as the store has it; a new one keeps raw events 1h, 10 ms counts 7d, the others
 for good ("forever"). 'reto3 store' shows it. On Cassandra a new lifetime holds for what comes from then on; on
 SQLite for all that is there: what is older than a shorter one goes at once.
 
 Tokens: openssl rand -base64 32 > tokens; chmod 600 tokens. Clients send "Authorization: Bearer TOKEN". Several in a file are
-good at the same time; lines with # are left out. /healthz, /readyz and GET / are open. Files are read at the start.
+good at the same time; lines with # are left out. /healthz, /readyz and GET / are open, and the page asks for a token of --read-token-file. Files are read at the start.
 
 User and password of a Cassandra may stand in RETO3_CASSANDRA_USER and RETO3_CASSANDRA_PASSWORD_FILE (or RETO3_CASSANDRA_PASSWORD)
 instead; an address that has its own wins. One that cannot be reached is waited for (--store-wait), any other problem ends the start.

@@ -50,6 +50,12 @@ export const BODY_BYTES_MAX = 1_024;
 /** Questions to GET /counts that are answered at once; others get 503. */
 export const COUNTS_REQUESTS_MAX = 16;
 
+/** Who looks on at one process at once; others get 503. A tick of 2 kB a second to each of them is 3 Mbit/s. */
+export const VIEWERS_MAX = 200;
+
+/** What a viewer may leave unread before it is cut: a minute or two of ticks. */
+export const VIEWER_BACKLOG_BYTES_MAX = 256 * 1024;
+
 /** The store's clock and ours may differ by this much before serve warns. */
 export const CLOCK_OFFSET_WARN_US = 10_000;
 

@@ -9,7 +9,8 @@ import { Writer } from "../../src/writer/writer.ts";
 
 const store = { ...memoryStore(), write: async () => {} };
 const clock = systemClock();
-const writer = new Writer({ store, clock, keep: process.argv[2] === "summary" ? "summary" : "events" });
+const keep = process.argv[2] === "summary" ? "summary" : "events";
+const writer = new Writer({ store, clock, keep });
 const server = startServer({
   host: "127.0.0.1",
   port: 0,
@@ -27,6 +28,7 @@ const server = startServer({
     unsealedSinceUs: null,
     failures: 0,
   },
+  keep,
   onError: (error) => console.error(error),
 });
 console.error(`listening on ${server.url}`);

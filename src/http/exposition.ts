@@ -1,4 +1,4 @@
-// The Prometheus text format 0.0.4: numbers in, text out. Pure.
+// The Prometheus text format 0.0.4: numbers in, text out, and back. Pure.
 // Format: https://prometheus.io/docs/instrumenting/exposition_formats/
 
 import type { Histogram } from "../histogram.ts";
@@ -44,4 +44,21 @@ export function histogram(
 export function labels(values: Record<string, string>): string {
   const written = Object.entries(values).map(([name, value]) => `${name}="${value.replaceAll(/["\\\n]/g, "_")}"`);
   return `{${written.join(",")}}`;
+}
+
+/** What a line of such a text says; undefined for one that says nothing of its own (a comment, the end). */
+export function sampleOf(line: string): Sample | undefined {
+  if (line === "" || line.startsWith("#")) return undefined;
+  const at = line.lastIndexOf(" ");
+  return [line.slice(0, at), Number(line.slice(at + 1))];
+}
+
+/** By name and labels, as they are written. */
+export function samplesIn(text: string): Map<string, number> {
+  const samples = new Map<string, number>();
+  for (const line of text.split("\n")) {
+    const sample = sampleOf(line);
+    if (sample) samples.set(...sample);
+  }
+  return samples;
 }

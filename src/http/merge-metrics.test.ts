@@ -59,6 +59,7 @@ test("every gauge of a server has its place in the table, and the table has no o
     commit: "",
     clockOffsetUs: () => 0,
     upkeep: emptyStats(),
+    keep: "events",
     onError: () => {},
   });
   const { metrics } = await server.report("metrics");

@@ -1,6 +1,8 @@
 // The metrics of several processes as those of one: texts of exposition.ts in, one such text out. Pure.
 // Counters and histograms add up, bucket by bucket; what a gauge of several processes means is in the table.
 
+import { sampleOf } from "./exposition.ts";
+
 const ADDED = (a: number, b: number) => a + b;
 
 /** Of each gauge the value that stands for all. What only the first worker looks after is 0 or absent in the others: the largest. */
@@ -15,6 +17,7 @@ export const GAUGES: Record<string, (a: number, b: number) => number> = {
   reto3_store_log_bytes: Math.max,
   reto3_store_disk_free_bytes: Math.min,
   reto3_store_clock_offset_seconds: Math.max,
+  reto3_live_viewers: ADDED,
   reto3_undecided_partitions: Math.max,
   reto3_unsealed_claims: Math.max,
   reto3_unsealed_claim_age_seconds: Math.max,
@@ -60,9 +63,9 @@ function addTo(families: Map<string, Family>, text: string, counts: (type: strin
       name = of;
       family = families.get(name) ?? { help, type: rest, samples: new Map() };
       families.set(name, family);
-    } else if (line !== "" && family && counts(family.type)) {
-      const at = line.lastIndexOf(" ");
-      const [sample, value] = [line.slice(0, at), Number(line.slice(at + 1))];
+    } else if (family && counts(family.type)) {
+      const [sample, value] = sampleOf(line) ?? [];
+      if (sample === undefined || value === undefined) continue;
       const before = family.samples.get(sample);
       const together = family.type === "gauge" ? (GAUGES[name] ?? Math.max) : ADDED;
       family.samples.set(sample, before === undefined ? value : together(before, value));

@@ -18,12 +18,17 @@ export const REFUSALS = [
 ] as const;
 export type Refusal = (typeof REFUSALS)[number];
 
+/** Why a viewer of GET /live was not taken, or was cut. */
+export const LIVE_REFUSALS = ["too_many", "too_slow"] as const;
+export type LiveRefusal = (typeof LIVE_REFUSALS)[number];
+
 export interface HttpStats {
   refused: Record<Refusal, number>;
   /** Questions to GET /counts that were not answered because too many were. */
   countsRefused: number;
-  /** Questions to GET /counts and GET /metrics without one of the tokens that they want. */
+  /** Questions to GET /counts, /live and /metrics without one of the tokens that they want. */
   readsUnauthorized: number;
+  liveRefused: Record<LiveRefusal, number>;
   /** From a request's body being there to its answer, microseconds; answers 200 only. */
   readonly ackLatencyUs: Histogram;
 }
@@ -46,6 +51,7 @@ export interface MetricsSource {
   gauges: StoreGauges;
   writer: Writer;
   http: HttpStats;
+  viewers: number;
   queueEventsMax: number;
   ready: boolean;
   /** Microseconds; null where the store has no clock of its own. */
@@ -77,7 +83,7 @@ function readyGauge(ready: boolean): string {
   return gauge("reto3_ready", "1 if GET /readyz answers 200", ready ? 1 : 0);
 }
 
-function serverMetrics({ version, commit, store, ready, http }: MetricsSource): string[] {
+function serverMetrics({ version, commit, store, ready, http, viewers }: MetricsSource): string[] {
   const what = labels({ version, commit, bun: Bun.version, store: store.location });
   return [
     gauge("reto3_build_info", "Always 1; the labels say what runs", [[what, 1]]),
@@ -90,8 +96,14 @@ function serverMetrics({ version, commit, store, ready, http }: MetricsSource): 
     counter("reto3_counts_refused_total", "Questions to GET /counts refused because too many ran", http.countsRefused),
     counter(
       "reto3_reads_unauthorized_total",
-      "Questions to GET /counts and GET /metrics without a token that opens them",
+      "Questions to GET /counts, /live and /metrics without a token that opens them",
       http.readsUnauthorized,
+    ),
+    gauge("reto3_live_viewers", "Who looks on by GET /live", viewers),
+    counter(
+      "reto3_live_refused_total",
+      "Viewers of GET /live that were refused because too many were there, or cut because they did not read",
+      LIVE_REFUSALS.map((reason) => [labels({ reason }), http.liveRefused[reason]]),
     ),
     histogram(
       "reto3_ack_latency_seconds",

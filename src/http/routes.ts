@@ -1,16 +1,17 @@
 // What each path answers. Gets the writer and the store handed in; owns the statuses and the refusal counters.
 //
 //     POST /         one event      200 only when it is durable
-//     GET  /         200, as existing clients check
+//     GET  /         200, as existing clients check; for a browser the page
 //     GET  /counts   the counts of a range, from the store
+//     GET  /live     what happens, as a stream (src/live-messages.ts)
 //     GET  /healthz  /readyz  /metrics
 //
-// Where there are tokens, POST / wants one of `tokens.write`, GET /counts and /metrics one of `tokens.read`. The others are
-// open: balancers ask them, and they tell nothing.
+// Where there are tokens, POST / wants one of `tokens.write`, GET /counts, /live and /metrics one of `tokens.read`. The others
+// are open: balancers ask them, a browser must begin somewhere, and they tell nothing.
 
 import type { BunRequest } from "bun";
 import type { Clock } from "../clock.ts";
-import { BODY_BYTES_MAX, COUNTS_REQUESTS_MAX, QUEUE_EVENTS_MAX } from "../config.ts";
+import { BODY_BYTES_MAX, COUNTS_REQUESTS_MAX, QUEUE_EVENTS_MAX, VIEWERS_MAX } from "../config.ts";
 import { formatAnswer, type Format } from "../counts/format.ts";
 import { resolveRange } from "../counts/range.ts";
 import { readCounts, type Bucket } from "../counts/read.ts";
@@ -18,10 +19,14 @@ import { settlesWithin } from "../deadline.ts";
 import { messageOf, Reto3Error } from "../errors.ts";
 import { parseEvent } from "../event.ts";
 import { Histogram } from "../histogram.ts";
+import { LiveFeed } from "../live/feed.ts";
 import type { Store, StoreGauges } from "../store/store.ts";
 import type { Outcome } from "../writer/batch.ts";
 import type { Writer } from "../writer/writer.ts";
 import type { Question, Report } from "./channel.ts";
+import { samplesIn } from "./exposition.ts";
+import { liveStream } from "./live.ts";
+import { createPage, wantsPage } from "./page.ts";
 import { eventLoopMetrics, processMetrics, type EventLoop } from "./process-metrics.ts";
 import { metricsText, REFUSALS, type HttpStats, type Refusal, type UpkeepNumbers } from "./metrics.ts";
 import type { Tokens } from "./tokens.ts";
@@ -39,6 +44,12 @@ export interface RouteContext {
   eventLoop: EventLoop;
   /** Who may send events, and who may read; absent: everybody who reaches the server. */
   tokens?: { write?: Tokens; read?: Tokens };
+  /** Whether raw events are stored, beside the counts. */
+  keep: "events" | "summary";
+  /** What a browser is shown; absent: what every client is. */
+  page?: { html: string };
+  /** Told of errors that no route expected. */
+  onError: (error: unknown) => void;
   /** True from the first SIGTERM on. */
   draining: () => boolean;
   /** What all say that share the port; absent: this process is alone. */
@@ -60,15 +71,17 @@ const PING_TIMEOUT_MS = 1_000;
 
 type Handler = (request: BunRequest) => Response | Promise<Response>;
 
-/** `report`: what this process says of itself. */
+/** `report`: what this process says of itself. `feed`: what it says to who looks on; to be ended before the server is. */
 export function createRoutes(context: RouteContext): {
   routes: Record<string, Handler>;
   report: (question: Question) => Promise<Report>;
+  feed: LiveFeed;
 } {
   const http: HttpStats = {
     refused: Object.fromEntries(REFUSALS.map((reason) => [reason, 0])) as Record<Refusal, number>,
     countsRefused: 0,
     readsUnauthorized: 0,
+    liveRefused: { too_many: 0, too_slow: 0 },
     ackLatencyUs: new Histogram(),
   };
   let countsRunning = 0;
@@ -82,8 +95,16 @@ export function createRoutes(context: RouteContext): {
       return unauthorized(context, "--read-token-file");
     });
   };
-  const report = (question: Question) => reportOf(context, http, question);
+  const report = (question: Question) => reportOf(context, http, feed.viewers, question);
   const { reportOfAll = report } = context;
+  const feed = new LiveFeed({
+    ...context,
+    report: async () => {
+      const { problem, metrics } = await reportOfAll("metrics");
+      return { problem, samples: samplesIn(metrics) };
+    },
+  });
+  const page = context.page && createPage(context.page.html);
   const routes: Record<string, Handler> = {
     "/": (request) => {
       if (request.method === "POST") {
@@ -92,7 +113,10 @@ export function createRoutes(context: RouteContext): {
         http.refused.unauthorized++;
         return unauthorized(context, "--token-file");
       }
-      if (isGet(request)) return answer(context, 200, HOME_BODY, "text/html");
+      if (isGet(request)) {
+        if (page && wantsPage(request)) return page(request, headersOf(context));
+        return answer(context, 200, HOME_BODY, "text/html", page && { Vary: "Accept" });
+      }
       http.refused.method++;
       return methodNotAllowed("GET, HEAD, POST");
     },
@@ -105,6 +129,11 @@ export function createRoutes(context: RouteContext): {
       countsRunning++;
       return getCounts(context, request, () => countsRunning--);
     }),
+    "/live": readersOnly((request) => {
+      const stream = context.draining() ? undefined : liveStream(feed, http, request);
+      const text = context.draining() ? "shutting down" : `${VIEWERS_MAX} look on already; try again later`;
+      return stream ?? answer(context, 503, `${text}\n`, "text/plain", { "Retry-After": RETRY_AFTER_SECONDS });
+    }),
     "/healthz": getOnly(() => answer(context, 200, "ok\n")),
     "/readyz": getOnly(async () => {
       const { problem } = await reportOfAll("readyz");
@@ -116,10 +145,10 @@ export function createRoutes(context: RouteContext): {
       return answer(context, 200, metrics, "text/plain; version=0.0.4");
     }),
   };
-  return { routes, report };
+  return { routes, report, feed };
 }
 
-async function reportOf(context: RouteContext, http: HttpStats, question: Question): Promise<Report> {
+async function reportOf(context: RouteContext, http: HttpStats, viewers: number, question: Question): Promise<Report> {
   if (question === "readyz") return { problem: (await notReady(context)) ?? null, metrics: "" };
   const { version, commit, store, writer } = context;
   const [problem, gauges] = await Promise.all([notReady(context), gaugesIn(store)]);
@@ -130,6 +159,7 @@ async function reportOf(context: RouteContext, http: HttpStats, question: Questi
     gauges,
     writer,
     http,
+    viewers,
     ready: problem === undefined,
     queueEventsMax: QUEUE_EVENTS_MAX,
   };
@@ -138,7 +168,7 @@ async function reportOf(context: RouteContext, http: HttpStats, question: Questi
 }
 
 export function notFound(): Response {
-  return new Response("not found; there are /, /counts, /healthz, /readyz and /metrics\n", { status: 404 });
+  return new Response("not found; there are /, /counts, /live, /healthz, /readyz and /metrics\n", { status: 404 });
 }
 
 async function postEvent(context: RouteContext, http: HttpStats, request: BunRequest): Promise<Response> {

@@ -44,6 +44,7 @@ function start(store: Store = memoryStore(), options: Partial<WriterOptions> = {
     commit: "0123456789ab",
     clockOffsetUs: () => -1_500,
     upkeep: { ...NO_UPKEEP, mergedMinutes: 7 },
+    keep: "events",
     tokens,
     onError: (error) => errors.push(error),
   });
@@ -253,6 +254,7 @@ describe("other requests", () => {
       commit: "",
       clockOffsetUs: () => null,
       upkeep: NO_UPKEEP,
+      keep: "events" as const,
       onError: () => {},
     };
     expect(() => startServer({ ...options, host: "127.0.0.1", port: Number(new URL(url).port) })).toThrow(

@@ -24,8 +24,6 @@ export interface ServerOptions extends Omit<RouteContext, "draining" | "eventLoo
   tls?: { cert: string; key: string };
   /** Several processes listen there, and the kernel gives each its share of the connections. */
   sharesPort?: boolean;
-  /** Told of errors that no route expected. */
-  onError: (error: unknown) => void;
 }
 
 export interface HttpServer {
@@ -46,7 +44,7 @@ export interface HttpServer {
 export function startServer(options: ServerOptions): HttpServer {
   let draining = false;
   const eventLoop = watchEventLoop();
-  const { routes, report } = createRoutes({ ...options, eventLoop, draining: () => draining });
+  const { routes, report, feed } = createRoutes({ ...options, eventLoop, draining: () => draining });
   const server = listen(options, () =>
     Bun.serve({
       hostname: options.host,
@@ -70,11 +68,14 @@ export function startServer(options: ServerOptions): HttpServer {
     report,
     async drain(delayMs) {
       draining = true;
+      // Otherwise the end would wait for them.
+      feed.end();
       await Bun.sleep(delayMs);
       await server.stop();
     },
     async stop() {
       eventLoop.stop();
+      feed.end();
       await server.stop(true);
     },
   };
