@@ -6,8 +6,6 @@ import type { RawData } from "../live-messages.ts";
 import { HOUR_US, SECOND_US } from "../period.ts";
 import type { Claim, Store } from "../store/store.ts";
 
-const RAW_TABLES = new Set(["events", "event_batches"]);
-
 /** The first minute with events; null: there is none. */
 export async function firstMinuteUs(store: Store): Promise<number | null> {
   for (const hourUs of await store.claimedHours()) {
@@ -18,7 +16,7 @@ export async function firstMinuteUs(store: Store): Promise<number | null> {
 }
 
 export async function rawData(store: Store, nowUs: number): Promise<RawData> {
-  const tables = (await store.sizes()).filter(({ name }) => RAW_TABLES.has(name));
+  const tables = await store.sizes("raw");
   const sinceUs = await rawSinceUs(store, nowUs);
   return {
     sinceMs: sinceUs === null ? null : sinceUs / 1_000,

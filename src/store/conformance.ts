@@ -433,6 +433,11 @@ export function storeConformance(name: string, start: () => Promise<ConformanceH
       );
       expect(sizes.find((table) => table.name === "claims")?.rows).toBeGreaterThan(0);
       expect(store.info.schema).toBe("1.2");
+      const raw = await store.sizes("raw");
+      const rowsOf = (some: typeof sizes) =>
+        some.map((table) => [table.name, table.rows]).filter(([, rows]) => rows !== null);
+      expect(raw.map((table) => table.name)).toEqual(["events", "event_batches"]);
+      expect(rowsOf(sizes)).toEqual(expect.arrayContaining(rowsOf(raw)));
     });
 
     test("it answers a ping and says what it promises", async () => {

@@ -122,12 +122,16 @@ export function memoryStore(data: MemoryData = emptyMemory()): Store {
       yield inRange.sort((a, b) => a.minuteUs - b.minuteUs);
     },
 
-    async sizes() {
+    async sizes(which = "all") {
       const rowsOf = (table: Map<string, Map<number, unknown>>) =>
         [...table.values()].reduce((sum, { size }) => sum + size, 0);
-      return [
+      const raw = [
         { name: "events", rows: rowsOf(data.events), bytes: null },
         { name: "event_batches", rows: 0, bytes: null },
+      ];
+      if (which === "raw") return raw;
+      return [
+        ...raw,
         { name: "counts_10ms", rows: rowsOf(data.counts["10ms"]), bytes: null },
         { name: "counts_1s", rows: rowsOf(data.counts["1s"]), bytes: null },
         { name: "counts_1m", rows: rowsOf(data.counts["1m"]), bytes: null },

@@ -182,8 +182,8 @@ export interface Store {
   /** The merged minutes of [fromUs, toUs), ascending, in pages, some empty. */
   merged(level: MergedLevel, fromUs: number, toUs: number): AsyncIterable<MergedMinute[]>;
 
-  /** What each table holds, for people: exact or an estimate, as the store can tell. */
-  sizes(): Promise<TableSize[]>;
+  /** What each table holds, for people: exact or an estimate, as the store can tell. `raw`: of those of raw events alone, which costs little. */
+  sizes(which?: "all" | "raw"): Promise<TableSize[]>;
 
   /** Looked up at each call; cheap. Null values where something cannot be looked up just now. */
   gauges(): Promise<StoreGauges>;

@@ -259,9 +259,9 @@ function operations(
           yield page.flatMap((row) => mergedOf(row) ?? []);
       }
     },
-    async sizes() {
+    async sizes(which = "all") {
       try {
-        return await sizesOf(client, keyspace, await claimedHours(), schema);
+        return await sizesOf(client, keyspace, await claimedHours(), schema, which);
       } catch (error) {
         throw storeError(error);
       }

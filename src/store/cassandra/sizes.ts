@@ -3,7 +3,7 @@
 
 import { types, type Client } from "cassandra-driver";
 import { HOUR_US, SECOND_US } from "../../period.ts";
-import type { Retention, TableSize } from "../store.ts";
+import type { TableSize } from "../store.ts";
 import type { SchemaState } from "./schema.ts";
 
 const MIB = 1024 * 1024;
@@ -16,10 +16,13 @@ export async function sizesOf(
   keyspace: string,
   hours: readonly number[],
   { retention, hasPacked }: Pick<SchemaState, "retention" | "hasPacked">,
+  which: "all" | "raw",
 ): Promise<TableSize[]> {
+  const eventsFromUs = retention.events === null ? 0 : Date.now() * 1_000 - retention.events * SECOND_US;
+  const hasEvents = (hourUs: number) => hourUs + HOUR_US > eventsFromUs;
   const [bytes, { events, ...rest }] = await Promise.all([
     bytesOf(client, keyspace),
-    rowsOf(client, keyspace, hours, retention),
+    rowsOf(client, keyspace, which === "all" ? hours : hours.filter(hasEvents), hasEvents),
   ]);
   const names = [
     "events",
@@ -33,7 +36,8 @@ export async function sizesOf(
   ];
   // Claims do not tell how the raw events of a partition lie.
   const counted: Record<string, number> = hasPacked ? { ...rest, event_batches: events } : { ...rest, events };
-  return names.map((name) => ({ name, rows: counted[name] ?? null, bytes: bytes.get(name) ?? null }));
+  const wanted = which === "all" ? names : names.slice(0, 2);
+  return wanted.map((name) => ({ name, rows: counted[name] ?? null, bytes: bytes.get(name) ?? null }));
 }
 
 async function bytesOf(client: Client, keyspace: string): Promise<Map<string, number>> {
@@ -55,10 +59,9 @@ async function rowsOf(
   client: Client,
   keyspace: string,
   hours: readonly number[],
-  retention: Retention,
+  hasEvents: (hourUs: number) => boolean,
 ): Promise<{ events: number; counts_1m: number; claims: number }> {
   const cql = `SELECT count(*) AS claims, sum(CAST(sealed_events AS bigint)) AS events FROM ${keyspace}.claims WHERE hour = ?`;
-  const eventsFromUs = retention.events === null ? 0 : Date.now() * 1_000 - retention.events * SECOND_US;
   const rows = { events: 0, counts_1m: 0, claims: 0 };
   for (let at = 0; at < hours.length; at += HOURS_AT_ONCE) {
     const some = hours.slice(at, at + HOURS_AT_ONCE);
@@ -67,7 +70,7 @@ async function rowsOf(
       const row = answer.first();
       rows.claims += Number(row?.get("claims"));
       rows.counts_1m += Number(row?.get("claims"));
-      if ((some[index] ?? 0) + HOUR_US > eventsFromUs) rows.events += Number(row?.get("events") ?? 0);
+      if (hasEvents(some[index] ?? 0)) rows.events += Number(row?.get("events") ?? 0);
     });
   }
   return rows;

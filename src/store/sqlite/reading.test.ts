@@ -174,7 +174,7 @@ describe("the sizes of a SQLite store", () => {
     );
     const statements = new Statements(db);
     const rowsOf = async (countMsMax?: number) =>
-      (await sizesOf(db, statements, countMsMax)).find(({ name }) => name === "counts_10ms")?.rows ?? 0;
+      (await sizesOf(db, statements, "all", countMsMax)).find(({ name }) => name === "counts_10ms")?.rows ?? 0;
     expect(await rowsOf()).toBe(120_000);
     const estimate = await rowsOf(0);
     statements.finalize();

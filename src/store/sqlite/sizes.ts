@@ -38,18 +38,25 @@ const TABLES: readonly SizedTable[] = [
 
 /**
  * Rows: exact, unless counting a table took longer than COUNT_MS_MAX: then as if what is left of its span of time were as
- * dense as what was counted. Bytes: exact (dbstat) in a file of up to EXACT_PAGES_MAX pages; else the rows times what one
+ * dense as what was counted. Bytes: exact (dbstat) in a file of up to EXACT_PAGES_MAX pages, of all tables; else the rows times what one
  * takes, for histograms and merged minutes by the newest of them. Pages that expiry has emptied belong to no table: the
  * file keeps them, and new rows fill them.
  */
-export async function sizesOf(db: Database, statements: Statements, countMsMax = COUNT_MS_MAX): Promise<TableSize[]> {
-  const exact = pagesOf(db) <= EXACT_PAGES_MAX;
+export async function sizesOf(
+  db: Database,
+  statements: Statements,
+  which: "all" | "raw" = "all",
+  countMsMax = COUNT_MS_MAX,
+): Promise<TableSize[]> {
+  // Raw events are looked at beside the flushes, again and again: nothing of theirs is read to be measured.
+  const exact = which === "all" && pagesOf(db) <= EXACT_PAGES_MAX;
   const sizes = [];
   for (const table of EVENT_TABLES) {
     const there = attempt(() => hasTable(db, table));
     const { events, bytes } = there ? await countEvents(statements, table, countMsMax) : { events: 0, bytes: 0 };
     sizes.push({ name: table, rows: events, bytes: there ? bytesOf(table, Math.round(bytes)) : 0 });
   }
+  if (which === "raw") return sizes;
   for (const table of TABLES) {
     // A reader of a file of an older version adds no tables to it.
     if (!attempt(() => hasTable(db, table.name))) {

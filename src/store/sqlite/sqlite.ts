@@ -64,7 +64,7 @@ export function openSqlite(file: string, options: OpenOptions): Store {
     },
     ...writing,
     ...reading(db, statements),
-    sizes: () => sizesOf(db, statements),
+    sizes: (which) => sizesOf(db, statements, which),
     gauges: () => gaugesOf(path),
     async close() {
       await writing.close();
