@@ -11,7 +11,7 @@ export type SecondRow = [startMs: number, events: number, peak10ms: number];
 export interface Tick {
   /** The server's clock when this was put together. */
   nowMs: number;
-  /** Seconds that are new or have changed, ascending; those without events between two others are left out. */
+  /** Seconds that are new or have changed, and the newest that was read, ascending; those without events before that one are left out. */
   seconds: SecondRow[];
   /** The counts of the newest 10 ms buckets, one after another, zeros too. The last of them lies some 100 ms back. */
   buckets: { startMs: number; events: number[] };
@@ -22,7 +22,7 @@ export interface Tick {
 
 export interface Snapshot extends Tick {
   server: {
-    /** Another one after each start. */
+    /** Another one after each start; the same for all workers. */
     startId: string;
     version: string;
     commit: string;

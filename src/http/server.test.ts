@@ -5,6 +5,7 @@ import { systemClock } from "../clock.ts";
 import { Reto3Error } from "../errors.ts";
 import { emptyMemory, memoryStore } from "../store/memory.ts";
 import type { Store } from "../store/store.ts";
+import type { Tick } from "../live-messages.ts";
 import { FlushSequence } from "../writer/sequence.ts";
 import { Writer, type WriterOptions } from "../writer/writer.ts";
 import { startServer, type HttpServer } from "./server.ts";
@@ -12,6 +13,8 @@ import { Tokens } from "./tokens.ts";
 
 const EVENT = "value=2016-05-28+11%3A11%3A11.123456";
 const STORED = "<html><body><h1>POST!</h1></body></html>";
+
+const PAGE = "<!doctype html><script>1</script>";
 
 const NO_UPKEEP = {
   mergedMinutes: 0,
@@ -45,6 +48,7 @@ function start(store: Store = memoryStore(), options: Partial<WriterOptions> = {
     clockOffsetUs: () => -1_500,
     upkeep: { ...NO_UPKEEP, mergedMinutes: 7 },
     keep: "events",
+    page: { html: PAGE },
     tokens,
     onError: (error) => errors.push(error),
   });
@@ -194,14 +198,24 @@ describe("readiness", () => {
 });
 
 describe("other requests", () => {
-  test("GET / answers 200, as existing clients check", async () => {
-    expect((await fetch(start().server.url)).status).toBe(200);
+  test("GET / answers 200, as existing clients check; a browser is shown the page", async () => {
+    const { url } = start().server;
+    const get = async (headers: Record<string, string>, method = "GET") => {
+      const answer = await fetch(url, { method, headers });
+      return [answer.status, answer.headers.get("content-type"), answer.headers.get("vary"), await answer.text()];
+    };
+    const browser = { accept: "text/html,application/xhtml+xml,*/*;q=0.8" };
+    const home = "<html><body><h1>reto3</h1></body></html>";
+    expect(await get({ accept: "*/*" })).toEqual([200, "text/html", "Accept", home]);
+    expect(await get(browser)).toEqual([200, "text/html; charset=utf-8", "Accept", PAGE]);
+    expect(await get(browser, "HEAD")).toEqual([200, "text/html; charset=utf-8", "Accept", ""]);
   });
 
   test.each([
     ["PUT", "/", 405, "GET, HEAD, POST"],
     ["DELETE", "/counts", 405, "GET, HEAD"],
     ["POST", "/healthz", 405, "GET, HEAD"],
+    ["POST", "/live", 405, "GET, HEAD"],
     ["GET", "/nothing", 404, null],
     ["POST", "/nothing", 404, null],
   ])("%s %s answers %p", async (method, path, status, allow) => {
@@ -480,6 +494,9 @@ describe("GET /metrics", () => {
     for (const absent of ["reto3_store_log_bytes", "reto3_store_disk_free_bytes"]) expect(value(absent)).toBeNaN();
     expect(text).toContain('reto3_build_info{version="1.2.3",commit="0123456789ab"');
     expect(value("reto3_reads_unauthorized_total")).toBe(0);
+    expect(value("reto3_live_viewers")).toBe(0);
+    for (const reason of ["too_many", "too_slow"])
+      expect(value(`reto3_live_refused_total{reason="${reason}"}`)).toBe(0);
     for (const reason of [
       "unauthorized",
       "invalid",
@@ -499,6 +516,73 @@ test("GET /metrics answers though the store tells nothing in time, and says so b
   const { server } = start({ ...memoryStore(), gauges: () => new Promise(() => {}) });
   const text = await (await fetch(`${server.url}/metrics`)).text();
   expect(text).toContain("# TYPE reto3_store_log_bytes gauge\n# HELP");
+});
+
+describe("GET /live", () => {
+  async function* messagesOf(answer: Response): AsyncGenerator<{ event: string; data: Tick }> {
+    let text = "";
+    for await (const chunk of answer.body!) {
+      text += new TextDecoder().decode(chunk);
+      for (let end = text.indexOf("\n\n"); end >= 0; end = text.indexOf("\n\n")) {
+        const [, event = "", data = ""] = /^event: (\S+)\ndata: (.*)$/.exec(text.slice(0, end)) ?? [];
+        yield { event, data: JSON.parse(data) as Tick };
+        text = text.slice(end + 2);
+      }
+    }
+  }
+
+  const eventsIn = ({ seconds }: Tick) => seconds.reduce((sum, [, events]) => sum + events, 0);
+
+  test("says what has been, and then each second what is new, until the client goes", async () => {
+    const { server, post, errors } = start();
+    await Promise.all(Array.from({ length: 7 }, () => post(EVENT)));
+    const gone = new AbortController();
+    const answer = await fetch(`${server.url}/live`, { signal: gone.signal });
+    expect(answer.headers.get("content-type")).toBe("text/event-stream");
+    const messages = messagesOf(answer);
+    const { event, data } = (await messages.next()).value!;
+    expect([event, data.status.workers, data.status.viewers, data.status.clockOffsetMs]).toEqual([
+      "snapshot",
+      1,
+      1,
+      -1.5,
+    ]);
+    let events = eventsIn(data);
+    for (let expected = 7; events < expected;) {
+      const { value } = await messages.next();
+      expect(value!.event).toBe("tick");
+      events += eventsIn(value!.data);
+    }
+    expect(events).toBe(7);
+    const viewers = async () =>
+      /^reto3_live_viewers (\d)$/m.exec(await (await fetch(`${server.url}/metrics`)).text())?.[1];
+    expect(await viewers()).toBe("1");
+    gone.abort();
+    while ((await viewers()) !== "0") await Bun.sleep(1);
+    expect(errors).toEqual([]);
+  }, 10_000);
+
+  test("wants the token that reading wants, in the header; the page itself wants none", async () => {
+    const tokens = { read: new Tokens(["0123456789abcdef"]) };
+    const { url } = start(memoryStore(), {}, tokens).server;
+    expect((await fetch(`${url}/live`)).status).toBe(401);
+    expect((await fetch(`${url}/live?token=0123456789abcdef`)).status).toBe(401);
+    expect((await fetch(url, { headers: { accept: "text/html" } })).status).toBe(200);
+    const answer = await fetch(`${url}/live`, { headers: { authorization: "Bearer 0123456789abcdef" } });
+    expect((await messagesOf(answer).next()).value!.event).toBe("snapshot");
+  });
+
+  test("ends when the server drains, which does not wait for it; who comes then is sent away", async () => {
+    const { server } = start();
+    const answer = await fetch(`${server.url}/live`);
+    const messages = messagesOf(answer);
+    expect((await messages.next()).value!.event).toBe("snapshot");
+    const drained = server.drain(250);
+    const late = await fetch(`${server.url}/live`);
+    expect([late.status, late.headers.get("retry-after"), late.headers.get("connection")]).toEqual([503, "1", "close"]);
+    while (!(await messages.next()).done);
+    await drained;
+  });
 });
 
 describe("draining", () => {

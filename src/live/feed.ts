@@ -149,7 +149,7 @@ export class LiveFeed {
   /** Waits `waitMs` at most; what is not there by then counts at the next look. */
   async #look(waitMs: number): Promise<void> {
     const isDue = performance.now() >= this.#keptNextMs;
-    const kept = isDue ? this.#keptAsked.ask(waitMs) : Promise.resolve(null);
+    const kept = isDue ? this.#keptAsked.ask(ANSWER_MAX_MS) : Promise.resolve(null);
     const [storeProblem] = await Promise.all([
       this.#storeAsked.ask(waitMs),
       this.#reportAsked.ask(waitMs),

@@ -40,7 +40,7 @@ export class Numbers {
       refused: labelled(samples, "reto3_requests_refused_total", "reason"),
       storeErrors: sum(Object.values(labelled(samples, "reto3_store_errors_total", "kind"))),
       storeRetries: samples.get("reto3_store_retries_total") ?? 0,
-      clockOffsetMs: offsetSeconds === undefined ? null : offsetSeconds * 1_000,
+      clockOffsetMs: offsetSeconds === undefined ? null : rounded(offsetSeconds * 1_000),
     };
   }
 
@@ -48,7 +48,7 @@ export class Numbers {
     const [first, last] = [this.#history[0], this.#history.at(-1)];
     if (!first || !last || first === last) return 0;
     const events = (last.samples.get(STORED) ?? 0) - (first.samples.get(STORED) ?? 0);
-    return (events * 1_000) / (last.atMs - first.atMs);
+    return rounded((events * 1_000) / (last.atMs - first.atMs));
   }
 
   get ackMs(): Status["ackMs"] {
@@ -62,7 +62,7 @@ export class Numbers {
       ];
     });
     const [p50, p99] = [quantile(0.5, buckets), quantile(0.99, buckets)];
-    return p50 === null || p99 === null ? null : { p50: p50 * 1_000, p99: p99 * 1_000 };
+    return p50 === null || p99 === null ? null : { p50: rounded(p50 * 1_000), p99: rounded(p99 * 1_000) };
   }
 }
 
@@ -78,6 +78,11 @@ export function quantile(q: number, buckets: readonly { le: number; count: numbe
   const [below, here] = [buckets[at - 1] ?? { le: 0, count: 0 }, buckets[at]];
   if (!here || here.le === Number.POSITIVE_INFINITY) return below.le;
   return below.le + ((here.le - below.le) * (rank - below.count)) / (here.count - below.count);
+}
+
+/** To a thousandth: what is beyond is noise, and goes to every viewer. */
+function rounded(value: number): number {
+  return Math.round(value * 1_000) / 1_000;
 }
 
 function fell(before: Samples, after: Samples): boolean {
