@@ -8,6 +8,7 @@ import type { Store } from "../store/store.ts";
 import type { Tick } from "../live-messages.ts";
 import { FlushSequence } from "../writer/sequence.ts";
 import { Writer, type WriterOptions } from "../writer/writer.ts";
+import { liveMessages } from "../../test/support/live-stream.ts";
 import { startServer, type HttpServer } from "./server.ts";
 import { Tokens } from "./tokens.ts";
 
@@ -519,18 +520,6 @@ test("GET /metrics answers though the store tells nothing in time, and says so b
 });
 
 describe("GET /live", () => {
-  async function* messagesOf(answer: Response): AsyncGenerator<{ event: string; data: Tick }> {
-    let text = "";
-    for await (const chunk of answer.body!) {
-      text += new TextDecoder().decode(chunk);
-      for (let end = text.indexOf("\n\n"); end >= 0; end = text.indexOf("\n\n")) {
-        const [, event = "", data = ""] = /^event: (\S+)\ndata: (.*)$/.exec(text.slice(0, end)) ?? [];
-        yield { event, data: JSON.parse(data) as Tick };
-        text = text.slice(end + 2);
-      }
-    }
-  }
-
   const eventsIn = ({ seconds }: Tick) => seconds.reduce((sum, [, events]) => sum + events, 0);
 
   test("says what has been, and then each second what is new, until the client goes", async () => {
@@ -539,7 +528,7 @@ describe("GET /live", () => {
     const gone = new AbortController();
     const answer = await fetch(`${server.url}/live`, { signal: gone.signal });
     expect(answer.headers.get("content-type")).toBe("text/event-stream");
-    const messages = messagesOf(answer);
+    const messages = liveMessages(answer);
     const { event, data } = (await messages.next()).value!;
     expect([event, data.status.workers, data.status.viewers, data.status.clockOffsetMs]).toEqual([
       "snapshot",
@@ -569,13 +558,13 @@ describe("GET /live", () => {
     expect((await fetch(`${url}/live?token=0123456789abcdef`)).status).toBe(401);
     expect((await fetch(url, { headers: { accept: "text/html" } })).status).toBe(200);
     const answer = await fetch(`${url}/live`, { headers: { authorization: "Bearer 0123456789abcdef" } });
-    expect((await messagesOf(answer).next()).value!.event).toBe("snapshot");
+    expect((await liveMessages(answer).next()).value!.event).toBe("snapshot");
   });
 
   test("ends when the server drains, which does not wait for it; who comes then is sent away", async () => {
     const { server } = start();
     const answer = await fetch(`${server.url}/live`);
-    const messages = messagesOf(answer);
+    const messages = liveMessages(answer);
     expect((await messages.next()).value!.event).toBe("snapshot");
     const drained = server.drain(250);
     const late = await fetch(`${server.url}/live`);

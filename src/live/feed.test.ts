@@ -292,6 +292,18 @@ test("what is kept is looked up once a minute, and told when it has been", async
   expect(one.ticks(4).flatMap(({ raw }) => raw ?? [])).toMatchObject([{ events: 2 }]);
 });
 
+test("the first minute of a store that was empty is known with its first second", async () => {
+  const { feed, writer, nowUs } = start();
+  const [one, other] = [viewer(), viewer()];
+  feed.join(one);
+  await pass(100);
+  expect([one.snapshot().firstMs, one.snapshot().raw.sinceMs]).toEqual([null, null]);
+  await writer.write(nowUs());
+  await pass(2_000);
+  feed.join(other);
+  expect([other.snapshot().firstMs, other.snapshot().raw.sinceMs]).toEqual([START_MS - 9_500, START_MS - 9_500]);
+});
+
 test("at the end all viewers are told, and nobody is taken any more", async () => {
   const { feed, readings } = start();
   const [one, waiting, late] = [viewer(), viewer(), viewer()];

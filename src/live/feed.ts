@@ -148,7 +148,8 @@ export class LiveFeed {
 
   /** Waits `waitMs` at most; what is not there by then counts at the next look. */
   async #look(waitMs: number): Promise<void> {
-    const isDue = performance.now() >= this.#keptNextMs;
+    const isFilled = this.#firstUs === null && !this.#seconds.isEmpty;
+    const isDue = isFilled || performance.now() >= this.#keptNextMs;
     const kept = isDue ? this.#keptAsked.ask(ANSWER_MAX_MS) : Promise.resolve(null);
     const [storeProblem] = await Promise.all([
       this.#storeAsked.ask(waitMs),

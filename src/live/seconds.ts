@@ -50,6 +50,11 @@ export class Seconds {
     return this.#readUs;
   }
 
+  /** Whether nothing that is kept has events. */
+  get isEmpty(): boolean {
+    return this.#rows.size === 0;
+  }
+
   /** Reads what is new at `nowUs`, and what has changed. Throws what the store throws; the next reading then reads that, too. */
   async read(nowUs: number, signal: AbortSignal): Promise<void> {
     const fineUs = bucketStartUs(nowUs - BUCKET_SETTLE_US, FINE_US);
