@@ -1,0 +1,48 @@
+// Asks GET /counts, as scripts do. Knows HTTP, no element of the page.
+
+import type { PeriodName } from "../period.ts";
+import { formatIso } from "../units.ts";
+import { parseCounts, type Counts } from "./counts.ts";
+import type { Range } from "./span.ts";
+
+/** What the server said instead of counts; `status` 0: it said nothing. */
+export class AskError extends Error {
+  readonly status: number;
+
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** The same question for a script: the path and its query. */
+export function questionOf(period: PeriodName, { fromMs, toMs }: Range): string {
+  return `counts?period=${period}&from=${formatIso(fromMs * 1_000)}&to=${formatIso(toMs * 1_000)}`;
+}
+
+export type Ask = (period: PeriodName, range: Range, signal?: AbortSignal) => Promise<Counts>;
+
+/** `base`: the address that the page came from. Throws AskError, or AbortError when `signal` says so. */
+export function askAt(base: string, headers: () => Record<string, string>): Ask {
+  return async (period, range, signal) => {
+    let response: Response;
+    let text: string;
+    try {
+      response = await fetch(new URL(questionOf(period, range), base), {
+        headers: { Accept: "application/json", ...headers() },
+        cache: "no-store",
+        ...(signal && { signal }),
+      });
+      text = await response.text();
+    } catch (error) {
+      if (signal?.aborted) throw error;
+      throw new AskError(0, "the server does not answer");
+    }
+    if (!response.ok) throw new AskError(response.status, text.trim());
+    try {
+      return parseCounts(text);
+    } catch {
+      throw new AskError(0, "the server's answer broke off");
+    }
+  };
+}

@@ -1,0 +1,202 @@
+// One uPlot for a stretch of time: colours from the style sheet, size from its element, no more than one drawing a frame.
+// What is drawn and what a selection means is said by whoever makes one.
+
+import uPlot from "uplot";
+import { oncePerFrame } from "./dom.ts";
+import { formatShort } from "./numbers.ts";
+import type { Range } from "./span.ts";
+import { tickLabels, type Zone } from "./zone.ts";
+
+export interface SeriesOptions {
+  /** Which of the two colours of the style sheet. */
+  colour: "one" | "two";
+  /** `bars`: each bucket fills its time. */
+  form: "line" | "dots" | "bars";
+}
+
+export interface ChartOptions {
+  element: HTMLElement;
+  series: readonly SeriesOptions[];
+  /** Of the numbers on the left axis. */
+  formatValue?: (value: number) => string;
+  /** An axis on the right with the same values, divided. */
+  rightDivisor?: number;
+  zone: () => Zone;
+  /** A stretch was drawn over. */
+  onSelect?: (range: Range) => void;
+  /** The pointer is on that bucket; null: on none. */
+  onPoint?: (index: number | null) => void;
+  /** Charts of the same key have their pointers at the same time. */
+  syncKey?: string;
+}
+
+type Values = readonly (number | null)[];
+
+/** Less wide is a click, not a selection. */
+const SELECT_PIXELS_MIN = 4;
+const NARROW_PIXELS = 480;
+
+export class Chart {
+  readonly #options: ChartOptions;
+  #plot: uPlot;
+  #columns: [readonly number[], ...Values[]] = [[]];
+  #range: Range = { fromMs: 0, toMs: 1 };
+  readonly #draw = oncePerFrame(() => this.#drawNow());
+  readonly #hidden = new Set<number>();
+
+  constructor(options: ChartOptions) {
+    this.#options = options;
+    this.#plot = this.#make();
+    new ResizeObserver(() => this.#resize()).observe(options.element);
+  }
+
+  /** `columns`: the starts of the buckets, ascending, and for each series their values. */
+  show(columns: [readonly number[], ...Values[]], range: Range): void {
+    this.#columns = columns;
+    this.#range = range;
+    this.#draw();
+  }
+
+  showSeries(index: number, isShown: boolean): void {
+    if (isShown) this.#hidden.delete(index);
+    else this.#hidden.add(index);
+    this.#plot.setSeries(index + 1, { show: isShown });
+  }
+
+  /** Another theme, another zone. */
+  restyle(): void {
+    this.#plot.destroy();
+    this.#plot = this.#make();
+    this.#drawNow();
+  }
+
+  /** Where the axes end: the time at a point of the window, and pixels as a share of what is in view. */
+  timeAt(clientX: number): number {
+    const { left } = this.#plot.over.getBoundingClientRect();
+    return this.#plot.posToVal(clientX - left, "x");
+  }
+
+  shareOf(pixels: number): number {
+    return pixels / (this.#plot.over.clientWidth || 1);
+  }
+
+  #drawNow(): void {
+    // uPlot changes none of it.
+    this.#plot.setData(this.#columns as unknown as uPlot.AlignedData, true);
+  }
+
+  #resize(): void {
+    const { clientWidth, clientHeight } = this.#options.element;
+    // Not shown: there is a table in its place.
+    if (clientWidth === 0 || (clientWidth === this.#plot.width && clientHeight === this.#plot.height)) return;
+    // The right axis comes and goes with the width.
+    if (clientWidth < NARROW_PIXELS !== this.#plot.width < NARROW_PIXELS) this.restyle();
+    else this.#plot.setSize({ width: clientWidth, height: clientHeight });
+  }
+
+  #make(): uPlot {
+    const { element, series, syncKey, onSelect, onPoint } = this.#options;
+    const [text, grid] = [colour(element, "--faint"), colour(element, "--grid")];
+    const cursor: uPlot.Cursor = {
+      y: false,
+      drag: { x: onSelect !== undefined, y: false, setScale: false },
+      bind: {
+        dblclick: () => null,
+        // With Shift it is moved (gestures.ts).
+        mousedown: (_plot, _target, handler) => (event) => (event.shiftKey ? null : handler(event)),
+      },
+      points: { size: 7 },
+      ...(syncKey && { sync: { key: syncKey } }),
+    };
+    return new uPlot(
+      {
+        width: element.clientWidth || 600,
+        height: element.clientHeight || 220,
+        ms: 1,
+        tzDate: (ms) => (this.#options.zone() === "utc" ? inUtc(ms) : new Date(ms)),
+        legend: { show: false },
+        padding: [8, 12, 0, 0],
+        cursor,
+        scales: {
+          x: { time: true, range: () => [this.#range.fromMs, this.#range.toMs] },
+          // From zero, so that heights can be compared; a lag may be negative, where a client's clock is ahead.
+          y: { range: (_plot, min, max) => spanOf(Math.min(0, min ?? 0), Math.max(0, max ?? 0)) },
+        },
+        axes: this.#axes(text, grid),
+        series: [{}, ...series.map((options, at) => seriesOf(element, options, !this.#hidden.has(at)))],
+        hooks: {
+          setSelect: [
+            (plot) => {
+              const { left, width } = plot.select;
+              if (width < SELECT_PIXELS_MIN || !onSelect) return;
+              const range = { fromMs: plot.posToVal(left, "x"), toMs: plot.posToVal(left + width, "x") };
+              plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+              onSelect(range);
+            },
+          ],
+          setCursor: [
+            (plot) =>
+              onPoint?.(plot.cursor.left !== undefined && plot.cursor.left < 0 ? null : (plot.cursor.idx ?? null)),
+          ],
+        },
+      },
+      [[]] as unknown as uPlot.AlignedData,
+      element,
+    );
+  }
+
+  #axes(text: string, grid: string): uPlot.Axis[] {
+    const { element, zone, rightDivisor, formatValue = formatShort } = this.#options;
+    const isNarrow = element.clientWidth < NARROW_PIXELS;
+    const font = "12px system-ui, sans-serif";
+    const common = { stroke: text, font, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid, width: 1 } };
+    const axes: uPlot.Axis[] = [
+      {
+        ...common,
+        // A label with milliseconds is wide.
+        space: (_plot, _axis, min, max) => (max - min < 20_000 ? 110 : 80),
+        values: (_plot, ticks, _axis, _space, stepMs) => tickLabels(ticks, stepMs, zone()),
+      },
+      { ...common, size: 58, values: (_plot, ticks) => ticks.map((tick) => formatValue(tick)) },
+    ];
+    if (rightDivisor !== undefined && !isNarrow) {
+      const values: uPlot.Axis.Values = (_plot, ticks) => ticks.map((tick) => formatShort(tick / rightDivisor));
+      // The enum is of the declarations alone: it has no value when this runs.
+      // oxlint-disable-next-line typescript/no-unsafe-enum-assignment
+      axes.push({ ...common, side: 1, scale: "y", size: 50, grid: { show: false }, values });
+    }
+    return axes;
+  }
+}
+
+function seriesOf(element: HTMLElement, { colour: name, form }: SeriesOptions, show: boolean): uPlot.Series {
+  const stroke = colour(element, `--${name}`);
+  if (form === "bars") {
+    const paths = uPlot.paths.bars?.({ size: [1, Infinity, 1], align: 1 });
+    return { show, fill: stroke, width: 0, points: { show: false }, ...(paths && { paths }) };
+  }
+  const dotted = form === "dots" ? { dash: [2, 3], width: 1.5 } : { width: 2 };
+  return { show, stroke, ...dotted, points: { show: false } };
+}
+
+/** A little air above; of nothing at all an axis that says so. */
+function spanOf(min: number, max: number): [number, number] {
+  if (min === 0 && max === 0) return [0, 1];
+  const air = (max - min) * 0.06;
+  return [min === 0 ? 0 : min - air, max === 0 ? 0 : max + air];
+}
+
+/** A variable of the style sheet as the canvas wants it: without light-dark(). */
+function colour(element: HTMLElement, variable: string): string {
+  const probe = document.createElement("span");
+  probe.style.color = `var(${variable})`;
+  element.append(probe);
+  const value = getComputedStyle(probe).color;
+  probe.remove();
+  return value;
+}
+
+/** A date whose local fields are those of UTC. */
+function inUtc(ms: number): Date {
+  return new Date(ms + new Date(ms).getTimezoneOffset() * 60_000);
+}

@@ -1,0 +1,286 @@
+// The history's charts, its controls and its texts. What is asked and when is history.ts.
+
+import { parseDurationMs } from "../units.ts";
+import { questionOf } from "./ask.ts";
+import { Chart } from "./chart.ts";
+import { columnsOf, rowsIn, summaryOf, type Columns, type Counts, type Row } from "./counts.ts";
+import { csvName, toCsv } from "./csv.ts";
+import { byId, download, oncePerFrame, press, say, sayAt } from "./dom.ts";
+import { watchGestures } from "./gestures.ts";
+import type { History } from "./history.ts";
+import { formatCount, formatMs, formatSpan } from "./numbers.ts";
+import { aligned, panned, periodMs, zoomed, type Range } from "./span.ts";
+import { showTable } from "./table.ts";
+import { detailFor, formatField, formatRange, formatTime, parseField, zoneLabel, type Zone } from "./zone.ts";
+
+const PERIOD_WORDS = { "10ms": "10 ms", "1s": "second", "1m": "minute" } as const;
+
+export interface HistoryViewOptions {
+  past: History;
+  base: string;
+  zone: () => Zone;
+  firstMs: () => number | null;
+  isTable: () => boolean;
+  /** The range has been changed by somebody. */
+  onMove: () => void;
+}
+
+export class HistoryView {
+  readonly #options: HistoryViewOptions;
+  readonly #events: Chart;
+  readonly #lag: Chart;
+  readonly #element = byId("history-chart", HTMLElement);
+  #columns: { of: Counts; firstMs: number | null; columns: Columns } | undefined;
+  #tableOf = "";
+  /** Draws before the next frame. */
+  readonly draw = oncePerFrame(() => this.#drawNow());
+
+  constructor(options: HistoryViewOptions) {
+    this.#options = options;
+    const common = {
+      zone: options.zone,
+      syncKey: "history",
+      onSelect: (range: Range) => this.#show(range),
+      onPoint: (at: number | null) => this.#sayPoint(at),
+    };
+    const [plot, lagPlot] = [byId("history-plot", HTMLElement), byId("history-lag-plot", HTMLElement)];
+    this.#events = new Chart({ ...common, element: plot, series: [{ colour: "one", form: "bars" }] });
+    this.#lag = new Chart({
+      ...common,
+      element: lagPlot,
+      series: [
+        { colour: "two", form: "dots" },
+        { colour: "one", form: "line" },
+      ],
+      formatValue: formatMs,
+    });
+    this.#watch();
+  }
+
+  restyle(): void {
+    this.#events.restyle();
+    this.#lag.restyle();
+    this.#tableOf = "";
+    this.draw();
+  }
+
+  #show(view: { lastMs: number } | Range): void {
+    this.#options.past.show(view);
+    this.#options.onMove();
+  }
+
+  /** False: that is as near or as far as it goes. */
+  #zoom(factor: number, aroundMs?: number): boolean {
+    const { past } = this.#options;
+    const { range, view } = past;
+    const next = zoomed(range, factor, aroundMs);
+    const spanMs = next.toMs - next.fromMs;
+    if (Math.abs(spanMs - (range.toMs - range.fromMs)) < 1) return false;
+    // With the pointer a place is meant, without it how much of the last.
+    this.#show("lastMs" in view && aroundMs === undefined ? { lastMs: spanMs } : next);
+    return true;
+  }
+
+  #pan(share: number): void {
+    this.#show(panned(this.#options.past.range, share));
+  }
+
+  #follow(): void {
+    const { fromMs, toMs } = this.#options.past.range;
+    this.#show({ lastMs: toMs - fromMs });
+  }
+
+  #toFirst(): void {
+    const { past, firstMs } = this.#options;
+    const first = firstMs();
+    const { fromMs, toMs } = past.range;
+    if (first !== null) this.#show({ fromMs: first, toMs: first + toMs - fromMs });
+  }
+
+  #watch(): void {
+    watchGestures(this.#element, {
+      timeAt: (x) => this.#events.timeAt(x),
+      shareOf: (pixels) => this.#events.shareOf(pixels),
+      zoom: (factor, aroundMs) => this.#zoom(factor, aroundMs),
+      pan: (share) => this.#pan(share),
+    });
+    const actions: Record<string, () => void> = {
+      back: () => this.#pan(-0.5),
+      forward: () => this.#pan(0.5),
+      "zoom-in": () => void this.#zoom(2),
+      "zoom-out": () => void this.#zoom(0.5),
+      follow: () => this.#follow(),
+      "history-csv": () => this.#save(),
+    };
+    for (const [id, action] of Object.entries(actions)) byId(id, HTMLElement).addEventListener("click", action);
+    for (const button of document.querySelectorAll<HTMLElement>("[data-last]")) {
+      const lastMs = parseDurationMs(button.dataset["last"] ?? "") ?? 0;
+      button.addEventListener("click", () => this.#show({ lastMs }));
+    }
+    this.#element.addEventListener("keydown", (event) => this.#onKey(event));
+    byId("exact-form", HTMLFormElement).addEventListener("submit", (event) => {
+      event.preventDefault();
+      const [fromMs, toMs] = this.#exact();
+      if (fromMs !== null && toMs !== null && fromMs < toMs) this.#show({ fromMs, toMs });
+      else sayAt("exact-zone", "the first must be before the second");
+    });
+    byId("exact-form", HTMLElement)
+      .closest("details")
+      ?.addEventListener("toggle", () => this.#fillExact());
+  }
+
+  #onKey(event: KeyboardEvent): void {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const far = event.shiftKey ? 1 : 0.25;
+    const actions: Record<string, () => void> = {
+      "+": () => void this.#zoom(2),
+      "=": () => void this.#zoom(2),
+      "-": () => void this.#zoom(0.5),
+      _: () => void this.#zoom(0.5),
+      ArrowLeft: () => this.#pan(-far),
+      ArrowRight: () => this.#pan(far),
+      Home: () => this.#toFirst(),
+      End: () => this.#follow(),
+    };
+    const action = actions[event.key];
+    if (!action) return;
+    event.preventDefault();
+    action();
+  }
+
+  #exact(): [number | null, number | null] {
+    const zone = this.#options.zone();
+    return [
+      parseField(byId("from", HTMLInputElement).value, zone),
+      parseField(byId("to", HTMLInputElement).value, zone),
+    ];
+  }
+
+  #fillExact(): void {
+    const { past, zone } = this.#options;
+    const { fromMs, toMs } = past.range;
+    byId("from", HTMLInputElement).value = formatField(fromMs, zone());
+    byId("to", HTMLInputElement).value = formatField(toMs, zone());
+    sayAt("exact-zone", zoneLabel(fromMs, zone()));
+  }
+
+  #columnsOf(held: Counts): Columns {
+    const firstMs = this.#options.firstMs();
+    if (this.#columns?.of !== held || this.#columns.firstMs !== firstMs) {
+      this.#columns = { of: held, firstMs, columns: columnsOf(held, firstMs) };
+    }
+    return this.#columns.columns;
+  }
+
+  #drawNow(): void {
+    const { past, isTable } = this.#options;
+    const { range, held } = past;
+    const { startMs, events, lagAvgMs, lagMaxMs } = held ? this.#columnsOf(held) : columnsOfNothing();
+    if (!isTable()) {
+      this.#events.show([startMs, events], range);
+      this.#lag.show([startMs, lagMaxMs, lagAvgMs], range);
+    }
+    this.#sayState(range);
+    const counts = past.period.used === held?.period && held.fromMs <= range.fromMs ? held : null;
+    this.#sayCounts(range, counts);
+    if (isTable() && counts && !past.isAsking) this.#fillTable(range, counts);
+  }
+
+  #sayState(range: Range): void {
+    const { past, zone, base } = this.#options;
+    const { wanted, used } = past.period;
+    const spanMs = range.toMs - range.fromMs;
+    const follows = past.isFollowing ? `the last ${formatSpan(spanMs)}: ` : "";
+    const detail = detailFor(Math.min(periodMs(used), spanMs / 100));
+    sayAt(
+      "history-range",
+      `${follows}${formatRange(range.fromMs, range.toMs, zone(), detail)} ${zoneLabel(range.toMs, zone())}`,
+    );
+    sayAt("history-period", PERIOD_WORDS[past.held?.period ?? used]);
+    press(byId("follow", HTMLElement), past.isFollowing);
+    for (const button of document.querySelectorAll<HTMLElement>("[data-last]")) {
+      press(button, past.isFollowing && parseDurationMs(button.dataset["last"] ?? "") === spanMs);
+    }
+    const state = byId("history-state", HTMLElement);
+    state.dataset["state"] = past.error ? "error" : past.isAsking && !past.isFollowing ? "asking" : "shown";
+    say(state, past.error ? `✕ ${past.error.message}` : state.dataset["state"] === "asking" ? "asking …" : "");
+    const gone =
+      wanted === used
+        ? ""
+        : `Counts in each ${PERIOD_WORDS[wanted]} of this time have expired: shown in each ${PERIOD_WORDS[used]}.`;
+    sayAt("history-note", gone);
+    const asked = new URL(questionOf(used, aligned(range, used)), base).href;
+    sayAt("history-question", `curl '${asked}'`);
+  }
+
+  #sayCounts(range: Range, counts: Counts | null): void {
+    const { past, zone } = this.#options;
+    const spanMs = range.toMs - range.fromMs;
+    sayAt(
+      "now-total-of",
+      past.isFollowing ? `in the last ${formatSpan(spanMs)}` : `in ${formatSpan(spanMs)} of the past`,
+    );
+    if (!counts) {
+      sayAt("now-total", past.error ? "–" : "…");
+      sayAt("history-summary", "");
+      return;
+    }
+    const word = PERIOD_WORDS[counts.period];
+    const { events, fullest, lagUs } = summaryOf(rowsIn(counts, aligned(range, counts.period)));
+    sayAt("now-total", formatCount(events));
+    const most = fullest
+      ? `; most in one ${word}: ${formatCount(fullest.events)} at ${this.#time(fullest.startMs)}`
+      : "";
+    const lag = lagUs ? `; LAG ${formatMs(lagUs.avg / 1_000)} on average, ${formatMs(lagUs.max / 1_000)} at most` : "";
+    const isComplete = counts.completeMs >= range.toMs;
+    const until = isComplete
+      ? "Complete"
+      : `Complete until ${formatTime(counts.completeMs, zone(), "second").slice(11)}, the rest is still being stored`;
+    sayAt("history-summary", `${formatCount(events)} events in each-${word} buckets${most}${lag}. ${until}.`);
+  }
+
+  #fillTable(range: Range, counts: Counts): void {
+    const { zone } = this.#options;
+    const key = [counts.nowMs, counts.period, range.fromMs, range.toMs, zone()].join();
+    if (key === this.#tableOf) return;
+    this.#tableOf = key;
+    const ms = (us: number | undefined) => (us === undefined ? null : us / 1_000);
+    const rows = rowsIn(counts, aligned(range, counts.period)).map(
+      ({ startMs, events, lagUs }: Row) =>
+        [this.#time(startMs), events, ms(lagUs?.min), ms(lagUs?.avg), ms(lagUs?.max)] as const,
+    );
+    const columns = [`Start, ${zoneLabel(range.toMs, zone())}`, "events", "least LAG, ms", "average", "greatest"];
+    const caption = `Each ${PERIOD_WORDS[counts.period]} that has events, the newest first.`;
+    showTable(byId("history-table", HTMLElement), { caption, columns, rows: rows.toReversed() });
+  }
+
+  #sayPoint(at: number | null): void {
+    const { held } = this.#options.past;
+    const columns = held && this.#columnsOf(held);
+    const startMs = at === null ? undefined : columns?.startMs[at];
+    if (at === null || !columns || startMs === undefined) {
+      sayAt("history-readout", "");
+      return;
+    }
+    const [avg, max] = [columns.lagAvgMs[at], columns.lagMaxMs[at]];
+    const lag =
+      typeof avg === "number" && typeof max === "number"
+        ? `; LAG ${formatMs(avg)} on average, ${formatMs(max)} at most`
+        : "";
+    sayAt("history-readout", `${this.#time(startMs)}: ${formatCount(columns.events[at] ?? 0)} events${lag}`);
+  }
+
+  #time(ms: number): string {
+    const { past, zone } = this.#options;
+    return formatTime(ms, zone(), detailFor(periodMs(past.held?.period ?? "1m")));
+  }
+
+  #save(): void {
+    const { held, range } = this.#options.past;
+    if (held) download(csvName(held.period, range.fromMs), toCsv(rowsIn(held, aligned(range, held.period))));
+  }
+}
+
+function columnsOfNothing(): Columns {
+  return { startMs: [], events: [], lagAvgMs: [], lagMaxMs: [] };
+}
