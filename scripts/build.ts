@@ -40,7 +40,7 @@ async function page(): Promise<string> {
   const style = await bundle(join(folder, "page.css"));
   // A function as replacement: in a string "$&" would have a meaning.
   return readFileSync(join(folder, "index.html"), "utf8")
-    .replace(/<!-- .*? -->\n/s, "")
+    .replace(/<!--.*?-->\n/s, "")
     .replace(/<link rel="stylesheet"[^>]*>/, () => `<style>${style}</style>`)
     .replace(/<script[^>]*>/, () => `<script type="module">${script}`);
 }

@@ -32,6 +32,10 @@ export interface ChartOptions {
 
 type Values = readonly (number | null)[];
 
+/** Between two numbers of an axis: events are whole. */
+const WHOLE_STEPS = Array.from({ length: 36 }, (_none, at) => ([1, 2, 5][at % 3] ?? 1) * 10 ** Math.floor(at / 3));
+const FINE_STEPS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, ...WHOLE_STEPS];
+
 /** Less wide is a click, not a selection. */
 const SELECT_PIXELS_MIN = 4;
 const NARROW_PIXELS = 480;
@@ -80,6 +84,10 @@ export class Chart {
     return pixels / (this.#plot.over.clientWidth || 1);
   }
 
+  get #hasRightAxis(): boolean {
+    return this.#options.rightDivisor !== undefined && this.#options.element.clientWidth >= NARROW_PIXELS;
+  }
+
   #drawNow(): void {
     // uPlot changes none of it.
     this.#plot.setData(this.#columns as unknown as uPlot.AlignedData, true);
@@ -115,7 +123,7 @@ export class Chart {
         ms: 1,
         tzDate: (ms) => (this.#options.zone() === "utc" ? inUtc(ms) : new Date(ms)),
         legend: { show: false },
-        padding: [8, 12, 0, 0],
+        padding: [8, this.#hasRightAxis ? 8 : 34, 0, 0],
         cursor,
         scales: {
           x: { time: true, range: () => [this.#range.fromMs, this.#range.toMs] },
@@ -146,8 +154,7 @@ export class Chart {
   }
 
   #axes(text: string, grid: string): uPlot.Axis[] {
-    const { element, zone, rightDivisor, formatValue = formatShort } = this.#options;
-    const isNarrow = element.clientWidth < NARROW_PIXELS;
+    const { zone, rightDivisor, formatValue = formatShort } = this.#options;
     const font = "12px system-ui, sans-serif";
     const common = { stroke: text, font, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid, width: 1 } };
     const axes: uPlot.Axis[] = [
@@ -157,10 +164,16 @@ export class Chart {
         space: (_plot, _axis, min, max) => (max - min < 20_000 ? 110 : 80),
         values: (_plot, ticks, _axis, _space, stepMs) => tickLabels(ticks, stepMs, zone()),
       },
-      { ...common, size: 58, values: (_plot, ticks) => ticks.map((tick) => formatValue(tick)) },
+      {
+        ...common,
+        size: 64,
+        incrs: formatValue === formatShort ? WHOLE_STEPS : FINE_STEPS,
+        values: (_plot, ticks) => ticks.map((tick) => formatValue(tick)),
+      },
     ];
-    if (rightDivisor !== undefined && !isNarrow) {
-      const values: uPlot.Axis.Values = (_plot, ticks) => ticks.map((tick) => formatShort(tick / rightDivisor));
+    if (rightDivisor !== undefined && this.#hasRightAxis) {
+      const values: uPlot.Axis.Values = (_plot, ticks) =>
+        ticks.map((tick) => (tick % rightDivisor === 0 ? formatShort(tick / rightDivisor) : ""));
       // The enum is of the declarations alone: it has no value when this runs.
       // oxlint-disable-next-line typescript/no-unsafe-enum-assignment
       axes.push({ ...common, side: 1, scale: "y", size: 50, grid: { show: false }, values });
@@ -181,7 +194,7 @@ function seriesOf(element: HTMLElement, { colour: name, form }: SeriesOptions, s
 
 /** A little air above; of nothing at all an axis that says so. */
 function spanOf(min: number, max: number): [number, number] {
-  if (min === 0 && max === 0) return [0, 1];
+  if (min === 0 && max === 0) return [0, 10];
   const air = (max - min) * 0.06;
   return [min === 0 ? 0 : min - air, max === 0 ? 0 : max + air];
 }

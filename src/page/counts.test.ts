@@ -1,8 +1,8 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { formatAnswer } from "../counts/format.ts";
 import type { Bucket } from "../counts/read.ts";
 import { PERIODS } from "../period.ts";
-import { columnsOf, joined, parseCounts, rowsIn, summaryOf, type Counts, type Row } from "./counts.ts";
+import { columnsOf, joined, overlaid, parseCounts, rowsIn, since, summaryOf, type Counts, type Row } from "./counts.ts";
 import { csvName, toCsv } from "./csv.ts";
 
 const START = Date.UTC(2026, 10, 26, 3);
@@ -76,6 +76,12 @@ test("a tail takes the place of what it overlaps", () => {
   expect(joined(held, tail)).toEqual(counts(0, 6, [row(0, 1), row(3, 30), row(5, 50)]));
 });
 
+test("what has gone out of view is given up", () => {
+  const held = counts(0, 4, [row(0, 1), row(2, 2), row(3, 3)]);
+  expect(since(held, START + 1_000)).toEqual({ ...counts(1, 4, [row(2, 2), row(3, 3)]), nowMs: held.nowMs });
+  expect(since(held, START - 1_000)).toBe(held);
+});
+
 test("a bucket is in a range when its start is", () => {
   const held = counts(0, 4, [row(0, 1), row(2, 2), row(3, 3)]);
   expect(rowsIn(held, { fromMs: START + 1, toMs: START + 3_000 })).toEqual([row(2, 2)]);
@@ -89,4 +95,33 @@ test("a summary weighs the average lag by events", () => {
   ];
   expect(summaryOf(rows)).toEqual({ events: 4, fullest: rows[1]!, lagUs: { avg: 4, max: 100 } });
   expect(summaryOf([])).toEqual({ events: 0, fullest: null, lagUs: null });
+});
+
+describe("what GET /live told of the newest seconds", () => {
+  const seconds = (fromSeconds: number, events: (number | null)[]) => {
+    const startMs = events.map((_events, at) => START + (fromSeconds + at) * 1_000);
+    return { fromMs: startMs[0]!, toMs: startMs.at(-1)! + 1_000, startMs, events };
+  };
+
+  test("comes after what was asked for, and over it where there is more of it now", () => {
+    const lagUs = { min: 1, avg: 2, max: 3 };
+    const held = counts(0, 3, [row(0, 1), { ...row(1, 5), lagUs }, { ...row(2, 6), lagUs }]);
+    const now = overlaid(held, seconds(1, [9, 4, 0, 7]));
+    expect(now.rows).toEqual([row(0, 1), { ...row(1, 9), lagUs }, { ...row(2, 6), lagUs }, row(4, 7)]);
+    expect([now.toMs, now.nowMs]).toEqual([START + 5_000, START + 5_000]);
+  });
+
+  test("adds up to minutes, but for one whose start is not known", () => {
+    const minute = (minutes: number, events: number): Row => row(minutes * 60, events);
+    const held: Counts = { ...counts(-120, 60, [minute(-1, 5), minute(0, 10)]), period: "1m" };
+    const told = seconds(-10, [null, null, 3, 3, 3, 3, 3, 3, 3, 3, ...Array.from({ length: 70 }, () => 2)]);
+    expect(overlaid(held, told).rows).toEqual([minute(-1, 5), minute(0, 120), minute(1, 20)]);
+  });
+
+  test.each([
+    ["leaves 10 ms alone", { ...counts(0, 3, [row(0, 1)]), period: "10ms" as const }],
+    ["leaves a hole alone", counts(-9, -6, [row(-8, 1)])],
+  ])("%s", (_name, held) => {
+    expect(overlaid(held, seconds(1, [1, 2]))).toBe(held);
+  });
 });

@@ -48,6 +48,46 @@ export function joined(held: Counts, tail: Counts): Counts {
   return { ...tail, fromMs: held.fromMs, rows };
 }
 
+/** What of `held` begins at `fromMs`, which is the start of a bucket, or later. */
+export function since(held: Counts, fromMs: number): Counts {
+  if (fromMs <= held.fromMs) return held;
+  return { ...held, fromMs, rows: held.rows.slice(firstAtOrAfter(held.rows, fromMs)) };
+}
+
+/** Seconds as GET /live tells them; null: nothing is known of that one. */
+export interface Seconds extends Range {
+  startMs: readonly number[];
+  events: readonly (number | null)[];
+}
+
+/**
+ * `held` with what has been told of the newest seconds since, so that these need not be asked for again and again. Only buckets
+ * all of whose seconds are known. A count only ever grows: of two the greater is the newer. A lag stays as it was asked for.
+ */
+export function overlaid(held: Counts, seconds: Seconds): Counts {
+  const stepMs = periodMs(held.period);
+  const sinceMs = seconds.startMs[seconds.events.findIndex((events) => events !== null)] ?? Infinity;
+  const firstMs = Math.max(held.fromMs, Math.ceil(sinceMs / stepMs) * stepMs);
+  if (stepMs < 1_000 || held.toMs < firstMs) return held;
+  const sums = new Map<number, number>();
+  for (const [at, ms] of seconds.startMs.entries()) {
+    const startMs = Math.floor(ms / stepMs) * stepMs;
+    if (startMs >= firstMs) sums.set(startMs, (sums.get(startMs) ?? 0) + (seconds.events[at] ?? 0));
+  }
+  const split = firstAtOrAfter(held.rows, firstMs);
+  const rows = new Map(held.rows.slice(split).map((row) => [row.startMs, row]));
+  for (const [startMs, events] of sums) {
+    const row = rows.get(startMs);
+    if (events > (row?.events ?? 0)) rows.set(startMs, { startMs, events, lagUs: row?.lagUs ?? null });
+  }
+  return {
+    ...held,
+    toMs: Math.max(held.toMs, Math.ceil(seconds.toMs / stepMs) * stepMs),
+    nowMs: Math.max(held.nowMs, seconds.toMs),
+    rows: [...held.rows.slice(0, split), ...[...rows.values()].sort((a, b) => a.startMs - b.startMs)],
+  };
+}
+
 /** The rows whose bucket begins in `range`. */
 export function rowsIn({ rows }: Counts, { fromMs, toMs }: Range): readonly Row[] {
   return rows.slice(firstAtOrAfter(rows, fromMs), firstAtOrAfter(rows, toMs));
@@ -62,6 +102,7 @@ export interface Summary {
 export function summaryOf(rows: readonly Row[]): Summary {
   let events = 0;
   let lagSum = 0;
+  let lagEvents = 0;
   let lagMax: number | null = null;
   let fullest: Row | null = null;
   for (const row of rows) {
@@ -69,9 +110,10 @@ export function summaryOf(rows: readonly Row[]): Summary {
     if (row.events > (fullest?.events ?? 0)) fullest = row;
     if (!row.lagUs) continue;
     lagSum += row.lagUs.avg * row.events;
+    lagEvents += row.events;
     lagMax = Math.max(lagMax ?? -Infinity, row.lagUs.max);
   }
-  return { events, fullest, lagUs: lagMax === null ? null : { avg: lagSum / events, max: lagMax } };
+  return { events, fullest, lagUs: lagMax === null ? null : { avg: lagSum / lagEvents, max: lagMax } };
 }
 
 /** For uPlot: every bucket of the range, those without events too. What has not been yet, or was before the first event, is null. */

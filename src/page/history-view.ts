@@ -1,22 +1,25 @@
 // The history's charts, its controls and its texts. What is asked and when is history.ts.
 
 import { parseDurationMs } from "../units.ts";
-import { questionOf } from "./ask.ts";
+import { questionOf, type Ask } from "./ask.ts";
 import { Chart } from "./chart.ts";
-import { columnsOf, rowsIn, summaryOf, type Columns, type Counts, type Row } from "./counts.ts";
+import { columnsOf, overlaid, rowsIn, summaryOf, type Columns, type Counts, type Row } from "./counts.ts";
 import { csvName, toCsv } from "./csv.ts";
 import { byId, download, oncePerFrame, press, say, sayAt } from "./dom.ts";
 import { watchGestures } from "./gestures.ts";
 import type { History } from "./history.ts";
 import { formatCount, formatMs, formatSpan } from "./numbers.ts";
+import type { Recent } from "./recent.ts";
 import { aligned, panned, periodMs, zoomed, type Range } from "./span.ts";
 import { showTable } from "./table.ts";
-import { detailFor, formatField, formatRange, formatTime, parseField, zoneLabel, type Zone } from "./zone.ts";
+import { detailFor, detailOf, formatField, formatRange, formatTime, parseField, zoneLabel, type Zone } from "./zone.ts";
 
 const PERIOD_WORDS = { "10ms": "10 ms", "1s": "second", "1m": "minute" } as const;
 
 export interface HistoryViewOptions {
   past: History;
+  recent: Recent;
+  ask: Ask;
   base: string;
   zone: () => Zone;
   firstMs: () => number | null;
@@ -30,7 +33,8 @@ export class HistoryView {
   readonly #events: Chart;
   readonly #lag: Chart;
   readonly #element = byId("history-chart", HTMLElement);
-  #columns: { of: Counts; firstMs: number | null; columns: Columns } | undefined;
+  #columns: { of: Counts; columns: Columns } | undefined;
+  #shown: Counts | null = null;
   #tableOf = "";
   /** Draws before the next frame. */
   readonly draw = oncePerFrame(() => this.#drawNow());
@@ -94,7 +98,8 @@ export class HistoryView {
     const { past, firstMs } = this.#options;
     const first = firstMs();
     const { fromMs, toMs } = past.range;
-    if (first !== null) this.#show({ fromMs: first, toMs: first + toMs - fromMs });
+    // Of the first events only the minute is known.
+    if (first !== null) this.#show({ fromMs: first, toMs: first + Math.max(60_000, toMs - fromMs) });
   }
 
   #watch(): void {
@@ -110,7 +115,7 @@ export class HistoryView {
       "zoom-in": () => void this.#zoom(2),
       "zoom-out": () => void this.#zoom(0.5),
       follow: () => this.#follow(),
-      "history-csv": () => this.#save(),
+      "history-csv": () => void this.#save(),
     };
     for (const [id, action] of Object.entries(actions)) byId(id, HTMLElement).addEventListener("click", action);
     for (const button of document.querySelectorAll<HTMLElement>("[data-last]")) {
@@ -165,16 +170,17 @@ export class HistoryView {
   }
 
   #columnsOf(held: Counts): Columns {
-    const firstMs = this.#options.firstMs();
-    if (this.#columns?.of !== held || this.#columns.firstMs !== firstMs) {
-      this.#columns = { of: held, firstMs, columns: columnsOf(held, firstMs) };
+    if (this.#columns?.of !== held) {
+      this.#columns = { of: held, columns: columnsOf(held, this.#options.firstMs()) };
     }
     return this.#columns.columns;
   }
 
   #drawNow(): void {
-    const { past, isTable } = this.#options;
-    const { range, held } = past;
+    const { past, recent, isTable } = this.#options;
+    const { range } = past;
+    const held = past.held && past.isFollowing ? overlaid(past.held, recent.seconds()) : past.held;
+    this.#shown = held;
     const { startMs, events, lagAvgMs, lagMaxMs } = held ? this.#columnsOf(held) : columnsOfNothing();
     if (!isTable()) {
       this.#events.show([startMs, events], range);
@@ -191,7 +197,7 @@ export class HistoryView {
     const { wanted, used } = past.period;
     const spanMs = range.toMs - range.fromMs;
     const follows = past.isFollowing ? `the last ${formatSpan(spanMs)}: ` : "";
-    const detail = detailFor(Math.min(periodMs(used), spanMs / 100));
+    const detail = detailOf(range.fromMs, range.toMs);
     sayAt(
       "history-range",
       `${follows}${formatRange(range.fromMs, range.toMs, zone(), detail)} ${zoneLabel(range.toMs, zone())}`,
@@ -233,10 +239,9 @@ export class HistoryView {
       : "";
     const lag = lagUs ? `; LAG ${formatMs(lagUs.avg / 1_000)} on average, ${formatMs(lagUs.max / 1_000)} at most` : "";
     const isComplete = counts.completeMs >= range.toMs;
-    const until = isComplete
-      ? "Complete"
-      : `Complete until ${formatTime(counts.completeMs, zone(), "second").slice(11)}, the rest is still being stored`;
-    sayAt("history-summary", `${formatCount(events)} events in each-${word} buckets${most}${lag}. ${until}.`);
+    const sealed = formatTime(counts.completeMs, zone(), "second").slice(11);
+    const until = isComplete ? "Complete" : `Complete up to ${sealed}; what is newer may still grow`;
+    sayAt("history-summary", `${formatCount(events)} events${most}${lag}. ${until}.`);
   }
 
   #fillTable(range: Range, counts: Counts): void {
@@ -255,7 +260,7 @@ export class HistoryView {
   }
 
   #sayPoint(at: number | null): void {
-    const { held } = this.#options.past;
+    const held = this.#shown;
     const columns = held && this.#columnsOf(held);
     const startMs = at === null ? undefined : columns?.startMs[at];
     if (at === null || !columns || startMs === undefined) {
@@ -275,9 +280,16 @@ export class HistoryView {
     return formatTime(ms, zone(), detailFor(periodMs(past.held?.period ?? "1m")));
   }
 
-  #save(): void {
-    const { held, range } = this.#options.past;
-    if (held) download(csvName(held.period, range.fromMs), toCsv(rowsIn(held, aligned(range, held.period))));
+  /** Asks once more: what is shown may have been pieced together. */
+  async #save(): Promise<void> {
+    const { past, ask } = this.#options;
+    const { used } = past.period;
+    const range = aligned(past.range, used);
+    try {
+      download(csvName(used, range.fromMs), toCsv((await ask(used, range)).rows));
+    } catch (error) {
+      sayAt("history-readout", `No CSV: ${error instanceof Error ? error.message : String(error)}`);
+    }
   }
 }
 

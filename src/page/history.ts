@@ -6,16 +6,23 @@
 //                          |<------------- in view ------------->|  the end of it is asked, and joined to what is held
 //                                                  anything else:  all of it is asked, with a margin to move in
 
+import { COMPLETE_AFTER_MS } from "../config.ts";
 import type { PeriodName } from "../period.ts";
 import { AskError, type Ask } from "./ask.ts";
-import { joined, type Counts } from "./counts.ts";
+import { joined, since, type Counts } from "./counts.ts";
 import { aligned, coarser, periodFor, periodMs, within, withMargin, type Range } from "./span.ts";
+
+/** What arrived so long before an answer is in it, but for what was never acknowledged; a moment more than the server's own. */
+const SETTLED_AFTER_MS = COMPLETE_AFTER_MS + 1_000;
+
+/** A view of the past of which the server says that it may still change, because a minute is not sealed yet. */
+const UNSEALED_REFRESH_MS = 30_000;
 
 /** While somebody zooms or moves nothing is asked. */
 const CALM_MS = 150;
 
-/** What is not complete yet is asked again so often. */
-const REFRESH_MS: Record<PeriodName, number> = { "10ms": 1_000, "1s": 2_000, "1m": 10_000 };
+/** What is not complete yet is asked again so often; of seconds and minutes GET /live tells the newest in between (counts.ts). */
+const REFRESH_MS: Record<PeriodName, number> = { "10ms": 1_000, "1s": 5_000, "1m": 30_000 };
 const RETRY_MS = 3_000;
 
 /** An end with more buckets than this is not asked for by itself. */
@@ -93,7 +100,8 @@ export class History {
     clearTimeout(this.#calm);
     this.#calm = setTimeout(() => {
       this.#calm = undefined;
-      if (this.#needs() === "nothing") this.#options.onChange();
+      const needs = this.#needs();
+      if (needs === "nothing" || needs === "seal") this.#options.onChange();
       else void this.#load();
     }, CALM_MS);
     this.#options.onChange();
@@ -103,10 +111,12 @@ export class History {
   tick(): void {
     if (this.isAsking) return;
     const waitedMs = performance.now() - this.#askedAtMs;
-    if (waitedMs < (this.#error ? RETRY_MS : REFRESH_MS[this.period.used])) return;
+    const needs = this.#needs();
+    const refreshMs = needs === "seal" ? UNSEALED_REFRESH_MS : REFRESH_MS[this.period.used];
+    if (waitedMs < (this.#error ? RETRY_MS : refreshMs)) return;
     // What was said of the range will not change.
     if (this.#error && this.#error.status >= 400 && this.#error.status < 500) return;
-    if (this.#needs() !== "nothing") void this.#load();
+    if (needs !== "nothing") void this.#load();
   }
 
   /** Asks again: a token was given, or another server answers. */
@@ -116,14 +126,21 @@ export class History {
     this.show(this.#view);
   }
 
-  #needs(): "nothing" | "tail" | "all" {
+  /** `seal`: only to see whether all of it is final by now. */
+  #needs(): "nothing" | "seal" | "tail" | "all" {
     const held = this.#held;
     const range = aligned(this.range, this.period.used);
     if (held?.period !== this.period.used || held.fromMs > range.fromMs || held.toMs < range.fromMs) return "all";
     const stepMs = periodMs(held.period);
-    const knownMs = Math.min(held.completeMs, held.toMs);
-    if (knownMs >= Math.min(range.toMs, this.#options.nowMs())) return "nothing";
+    const knownMs = settledMs(held);
+    if (knownMs >= Math.min(range.toMs, this.#options.nowMs()))
+      return held.completeMs >= range.toMs ? "nothing" : "seal";
     return (range.toMs - knownMs) / stepMs > TAIL_BUCKETS_MAX ? "all" : "tail";
+  }
+
+  /** Without what has long gone out of view: who follows now for a day must not fill the memory. */
+  #nearby(held: Counts): Counts {
+    return since(held, withMargin(this.range, held.period).fromMs);
   }
 
   async #load(): Promise<void> {
@@ -134,10 +151,10 @@ export class History {
     try {
       const held = this.#held;
       if (held && this.#needs() === "tail") {
-        const fromMs = Math.max(held.fromMs, Math.min(held.completeMs, held.toMs));
+        const fromMs = Math.max(held.fromMs, settledMs(held));
         const tail = aligned({ fromMs, toMs: Math.max(this.range.toMs, fromMs + 1) }, held.period);
         const counts = await this.#options.ask(held.period, tail, asking.signal);
-        if (!asking.signal.aborted) this.#held = joined(held, counts);
+        if (!asking.signal.aborted) this.#held = joined(this.#nearby(held), counts);
       } else {
         const counts = await this.#askFinest(asking.signal);
         if (!asking.signal.aborted) this.#held = counts;
@@ -179,4 +196,9 @@ export class History {
       if (expired && coarser(period) === null) throw expired;
     }
   }
+}
+
+/** Until when nothing of it can change any more, as far as a viewer minds. */
+function settledMs({ completeMs, nowMs, toMs }: Counts): number {
+  return Math.min(toMs, Math.max(completeMs, nowMs - SETTLED_AFTER_MS));
 }

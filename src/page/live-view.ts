@@ -99,17 +99,18 @@ export class LiveView {
   #summarize(): void {
     const { recent, zone } = this.#options;
     const { startMs, events, peaks10ms } = recent.seconds();
-    const [total, known] = [sumOf(events), events.filter((value) => value !== null).length];
+    const total = sumOf(events);
+    const busy = events.filter((value) => value !== null && value > 0).length;
     const at = indexOfMax(events);
     const peakAt = indexOfMax(peaks10ms);
     const fullest =
       total === 0
         ? ""
         : `; most in a second: ${formatCount(events[at] ?? 0)} at ${this.#clock(startMs[at] ?? 0)}, most in 10 ms: ${formatCount(peaks10ms[peakAt] ?? 0)} at ${this.#clock(startMs[peakAt] ?? 0)}`;
-    sayAt(
-      "rate-summary",
-      `${formatCount(total)} events, ${formatCount(total / Math.max(1, known))} a second on average${fullest}.`,
-    );
+    const average = `${formatCount(total / Math.max(1, busy))} a second on average`;
+    const text =
+      total === 0 ? "No events." : `${formatCount(total)} events in the ${busy} s that had any, ${average}${fullest}.`;
+    sayAt("rate-summary", text);
     const buckets = recent.buckets();
     const most = indexOfMax(buckets.events);
     const shown = buckets.events.filter((value) => value !== null);

@@ -20,6 +20,7 @@ import { formatTime, zoneLabel, type Zone } from "./zone.ts";
 const AWAY_AFTER_MS = 60_000;
 /** So long it is said that the server was started again. */
 const RESTART_SHOWN_MS = 300_000;
+const YOUNG_MS = 900_000;
 /** Refusals are held against those of ten seconds before. */
 const LATELY_TICKS = 11;
 /** The clocks are compared by the quickest of so many messages. */
@@ -52,6 +53,8 @@ const past = new History({ ask, nowMs, onChange: () => historyView.draw() });
 const liveView = new LiveView({ recent, ask, zone: () => zone, isTable: (name) => tables.has(name) });
 const historyView = new HistoryView({
   past,
+  recent,
+  ask,
   base,
   zone: () => zone,
   firstMs: () => firstMs,
@@ -70,6 +73,9 @@ const feed = new Feed({
     }
     if (isNew || snapshot === null) refusals = [];
     const isFirst = snapshot === null;
+    // Of a store that is that young an hour would show one bar.
+    const isYoung = message.firstMs === null || message.nowMs - message.firstMs < YOUNG_MS;
+    if (isFirst && isYoung && location.search === "") past.show({ lastMs: YOUNG_MS });
     snapshot = message;
     raw = message.raw;
     firstMs = message.firstMs;
@@ -174,7 +180,7 @@ function watchSwitches(): void {
   zoneSelect.value = zone;
   const name = Intl.DateTimeFormat().resolvedOptions().timeZone;
   const local = zoneSelect.options[1];
-  if (local) local.textContent = `local (${name})`;
+  if (local) local.textContent = `Local times (${name})`;
   zoneSelect.addEventListener("change", () => {
     zone = zoneSelect.value === "local" ? "local" : "utc";
     keepSetting("zone", zone);

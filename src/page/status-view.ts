@@ -44,12 +44,12 @@ function showVitals({ status, refusedLately }: Figures): void {
   sayLines(
     "now-ack",
     ackMs ? `${formatMs(ackMs.p50)} / ${formatMs(ackMs.p99)}` : "no answers",
-    ackMs ? "half / 99 % within, last 10 s" : "in the last 10 s",
+    ackMs ? "p50 / p99 of the last 10 s" : "in the last 10 s",
   );
   sayLines(
     "now-lag",
     lagMs ? `${formatMs(lagMs.p50)} / ${formatMs(lagMs.p99)}` : "no events",
-    lagMs ? "half / 99 % within, last 10 s" : "in the last 10 s",
+    lagMs ? "p50 / p99 of the last 10 s" : "in the last 10 s",
     lagMs ? `${formatMs(lagMs.min)} to ${formatMs(lagMs.max)}` : "",
   );
   sayLines("now-queue", `${formatCount(queueEvents)} events`, `of ${formatCount(queueEventsMax)} at most`);
@@ -75,7 +75,6 @@ function showFacts({ snapshot, status, raw, refusedLately, firstMs, nowMs, skewM
         ? "NOT synced before the answer"
         : "whether it is synced is not known";
   sayAt("version", server.version);
-  sayAt("about-durability", `the event is ${store.durability}`);
   sayAt("about-store", `${store.location} (${synced})`);
   sayAt(
     "about-raw",
@@ -111,7 +110,7 @@ function describeRaw(
     raw.bytes === null ? "" : formatBytes(raw.bytes),
     raw.sinceMs === null ? "" : `since ${time(raw.sinceMs)}`,
   ].filter((part) => part !== "");
-  return there.length === 0 ? kept : `${kept}; there are ${there.join(", ")}`;
+  return there.length === 0 ? kept : `${kept}; when last looked: ${there.join(", ")}`;
 }
 
 function describeRefused(refused: Record<string, number>, lately: Record<string, number>): string {

@@ -44,6 +44,12 @@ export function formatField(ms: number, zone: Zone): string {
   return formatTime(ms, zone, "ms").replace(" ", "T");
 }
 
+/** As finely as all of these moments need. */
+export function detailOf(...moments: number[]): Detail {
+  if (moments.some((ms) => ms % 1_000 !== 0)) return "ms";
+  return moments.some((ms) => ms % 60_000 !== 0) ? "second" : "minute";
+}
+
 /** As finely as the buckets of a view of so much time need. */
 export function detailFor(stepMs: number): Detail {
   return stepMs < 1_000 ? "ms" : stepMs < 60_000 ? "second" : "minute";
