@@ -44,7 +44,7 @@ export class Chart {
   readonly #options: ChartOptions;
   #plot: uPlot;
   #columns: [readonly number[], ...Values[]] = [[]];
-  #range: Range = { fromMs: 0, toMs: 1 };
+  #range: Range = { fromMs: Date.now() - 300_000, toMs: Date.now() };
   readonly #draw = oncePerFrame(() => this.#drawNow());
   readonly #hidden = new Set<number>();
 

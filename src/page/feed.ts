@@ -26,6 +26,7 @@ export interface FeedOptions {
   onSnapshot: (snapshot: Snapshot) => void;
   onTick: (tick: Tick) => void;
   onConnection: (connection: Connection) => void;
+  silenceMaxMs?: number;
 }
 
 class StatusError extends Error {
@@ -52,13 +53,15 @@ export class Feed {
     this.#end();
     const running = new AbortController();
     this.#running = running;
-    this.#options.onConnection({ kind: "connecting" });
+    // An attempt after others says nothing before it succeeds: people need not hear of each.
+    if (this.#failures === 0) this.#options.onConnection({ kind: "connecting" });
     void this.#run(running);
   }
 
   /** Until `open`. */
   leave(): void {
     this.#end();
+    this.#failures = 0;
     this.#options.onConnection({ kind: "away" });
   }
 
@@ -79,8 +82,8 @@ export class Feed {
 
   /** Until the server ends it. Throws StatusError, and what fetch throws. */
   async #read(running: AbortController): Promise<void> {
-    const { url, headers } = this.#options;
-    let silence = setTimeout(() => running.abort(), SILENCE_MAX_MS);
+    const { url, headers, silenceMaxMs = SILENCE_MAX_MS } = this.#options;
+    let silence = setTimeout(() => running.abort(), silenceMaxMs);
     try {
       const accept = { Accept: "text/event-stream", ...headers() };
       const response = await fetch(url, { headers: accept, signal: running.signal, cache: "no-store" });
@@ -92,7 +95,7 @@ export class Feed {
         const { done, value } = await reader.read();
         if (done) return;
         clearTimeout(silence);
-        silence = setTimeout(() => running.abort(), SILENCE_MAX_MS);
+        silence = setTimeout(() => running.abort(), silenceMaxMs);
         for (const message of parser.push(decoder.decode(value, { stream: true }))) this.#take(running, message);
       }
     } finally {
@@ -117,6 +120,7 @@ export class Feed {
     running.abort();
     const status = error instanceof StatusError ? error.status : 0;
     if (status === 401) {
+      this.#failures = 0;
       this.#options.onConnection({ kind: "unauthorized" });
       return;
     }

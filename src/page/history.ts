@@ -30,6 +30,8 @@ const TAIL_BUCKETS_MAX = 1_000;
 
 export interface HistoryOptions {
   ask: Ask;
+  /** What is in view at first; nothing is asked before `show`. */
+  view: { lastMs: number } | Range;
   /** The server's clock. */
   nowMs: () => number;
   /** Something to show has changed. */
@@ -38,7 +40,7 @@ export interface HistoryOptions {
 
 export class History {
   readonly #options: HistoryOptions;
-  #view: { lastMs: number } | Range = { lastMs: 3_600_000 };
+  #view: { lastMs: number } | Range;
   #held: Counts | null = null;
   #error: AskError | null = null;
   #asking: AbortController | undefined;
@@ -49,6 +51,7 @@ export class History {
 
   constructor(options: HistoryOptions) {
     this.#options = options;
+    this.#view = options.view;
   }
 
   get view(): { lastMs: number } | Range {
@@ -110,7 +113,7 @@ export class History {
   /** Once a second, while somebody looks. */
   tick(): void {
     if (this.isAsking) return;
-    const waitedMs = performance.now() - this.#askedAtMs;
+    const waitedMs = this.#options.nowMs() - this.#askedAtMs;
     const needs = this.#needs();
     const refreshMs = needs === "seal" ? UNSEALED_REFRESH_MS : REFRESH_MS[this.period.used];
     if (waitedMs < (this.#error ? RETRY_MS : refreshMs)) return;
@@ -146,7 +149,7 @@ export class History {
   async #load(): Promise<void> {
     const asking = new AbortController();
     this.#asking = asking;
-    this.#askedAtMs = performance.now();
+    this.#askedAtMs = this.#options.nowMs();
     this.#options.onChange();
     try {
       const held = this.#held;

@@ -8,11 +8,11 @@ import { Feed, type Connection } from "./feed.ts";
 import { HistoryView } from "./history-view.ts";
 import { History } from "./history.ts";
 import { LiveView } from "./live-view.ts";
-import { noticesOf } from "./notices.ts";
+import { noticesOf, takenOf } from "./notices.ts";
 import { formatCount } from "./numbers.ts";
 import { Recent } from "./recent.ts";
 import { authorization, keepReadToken, keepSetting, readToken, setting } from "./settings.ts";
-import { showFigures, showNotices } from "./status-view.ts";
+import { showFigures, showNotices, showTaken } from "./status-view.ts";
 import { CHARTS, formatView, parseView, type ChartName } from "./view-state.ts";
 import { formatTime, zoneLabel, type Zone } from "./zone.ts";
 
@@ -49,7 +49,7 @@ const nowMs = () => Date.now() + skewMs();
 const at = (ms: number) => `${formatTime(ms, zone, "second").slice(11)} ${zoneLabel(ms, zone)}`;
 
 const ask = askAt(base, authorization);
-const past = new History({ ask, nowMs, onChange: () => historyView.draw() });
+const past = new History({ ask, view: first.range, nowMs, onChange: () => historyView.draw() });
 const liveView = new LiveView({ recent, ask, zone: () => zone, isTable: (name) => tables.has(name) });
 const historyView = new HistoryView({
   past,
@@ -75,18 +75,20 @@ const feed = new Feed({
     const isFirst = snapshot === null;
     // Of a store that is that young an hour would show one bar.
     const isYoung = message.firstMs === null || message.nowMs - message.firstMs < YOUNG_MS;
-    if (isFirst && isYoung && location.search === "") past.show({ lastMs: YOUNG_MS });
     snapshot = message;
     raw = message.raw;
     firstMs = message.firstMs;
     take(message, true);
-    // Before this the server's clock was not known, or it wanted a token.
-    if (isFirst || past.error) past.reload();
+    // Not before: the server's clock was not known, and it may have wanted a token.
+    if (isFirst) past.show(isYoung && location.search === "" ? { lastMs: YOUNG_MS } : past.view);
+    else if (past.error) past.reload();
   },
   onTick: (message) => take(message, false),
   onConnection: (now) => {
     connection = now;
     document.documentElement.dataset["connection"] = now.kind;
+    // Who may not look on may still ask.
+    if (now.kind === "turned-away" && !past.held && !past.isAsking) past.show(past.view);
     showConnection();
   },
 });
@@ -123,7 +125,7 @@ function showConnection(): void {
     connecting: "connecting …",
     open: "live",
     lost: "connection lost",
-    "turned-away": "turned away",
+    "turned-away": "the server shows nothing just now",
     unauthorized: "needs a token",
     away: "asleep in the background",
   };
@@ -133,7 +135,11 @@ function showConnection(): void {
     lastMessageMs === 0 ? "" : kind === "open" && !isPaused ? at(lastMessageMs) : `as of ${at(lastMessageMs)}`,
   );
   const retryMs = "retryAtMs" in connection ? connection.retryAtMs - Date.now() : null;
-  sayAt("connection-retry", retryMs === null ? "" : `trying again in ${Math.max(1, Math.ceil(retryMs / 1_000))} s`);
+  sayAt(
+    "connection-retry",
+    retryMs === null ? "" : retryMs <= 0 ? "trying again …" : `trying again in ${Math.ceil(retryMs / 1_000)} s`,
+  );
+  if (!isPaused || kind !== "open") showTaken(takenOf(connection, status));
   byId("token-form", HTMLElement).hidden = kind !== "unauthorized";
   if (kind === "unauthorized") sayAt("token-error", readToken() === "" ? "" : "That token is not accepted.");
   const rate = kind === "open" ? `${formatCount(recent.lastSecond[1])}/s` : texts[kind];
@@ -258,5 +264,5 @@ byId("token-form", HTMLFormElement).addEventListener("submit", (event) => {
 
 watchSwitches();
 watchPresence();
-past.show(first.range);
+historyView.draw();
 feed.open();

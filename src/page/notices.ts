@@ -15,6 +15,9 @@ export interface Notice {
 /** The browser's clock may differ so much from the server's before it is worth a word. */
 const SKEW_MAX_MS = 2_000;
 
+/** The server's own words (src/http/routes.ts). */
+const DRAINING = "shutting down";
+
 /** A queue that is so full is told of before it refuses. */
 const QUEUE_FULL_SHARE = 0.8;
 
@@ -44,7 +47,10 @@ function* ofConnection({ connection, asOf }: Situation): Generator<Notice> {
     yield { id: "connection", level: "problem", text };
   }
   if (connection.kind === "turned-away") {
-    const text = `The server answers, but shows nothing just now: ${connection.reason}.${old} It is tried again by itself.`;
+    const text =
+      connection.reason === DRAINING
+        ? `The server is draining: it shuts down, and stores what it has taken before that. Send to another one.${old}`
+        : `The server answers, but shows nothing just now: ${connection.reason}.${old} It is tried again by itself.`;
     yield { id: "connection", level: "warning", text };
   }
   if (connection.kind === "unauthorized") {
@@ -65,7 +71,7 @@ function* ofServer({ connection, status, restarted, refusedLately }: Situation):
     yield { id: "restarted", level: "note", text };
   }
   if (!status || connection.kind !== "open") return;
-  if (isDraining(status)) {
+  if (status.problem === DRAINING) {
     const text =
       "The server is draining: it shuts down, and stores what it has taken before that. Send to another one.";
     yield { id: "taken", level: "warning", text };
@@ -112,7 +118,22 @@ function* ofView({ skewMs, isPaused }: Situation): Generator<Notice> {
   }
 }
 
-/** The server's own words (src/http/routes.ts). */
-export function isDraining({ problem }: Status): boolean {
-  return problem === "shutting down";
+/** Whether events are taken, for the top of the page; "unknown": nobody says. */
+export function takenOf(
+  connection: Connection,
+  status: Status | null,
+): { state: "ready" | "problem" | "unknown"; text: string; why: string } {
+  const isTurnedAway = connection.kind === "turned-away";
+  if (isTurnedAway && connection.reason === DRAINING) return { state: "problem", text: "✕ Draining", why: DRAINING };
+  if (connection.kind !== "open" || !status) {
+    const why = isTurnedAway
+      ? "the server does not say just now"
+      : connection.kind === "connecting"
+        ? "waiting for the server"
+        : "not connected";
+    return { state: "unknown", text: "? Not known", why };
+  }
+  if (status.problem === null)
+    return { state: "ready", text: "✓ Yes", why: "ready: each is stored before it is answered" };
+  return { state: "problem", text: status.problem === DRAINING ? "✕ Draining" : "✕ No", why: status.problem };
 }

@@ -3,8 +3,7 @@
 import type { RawData, Snapshot, Status } from "../live-messages.ts";
 import { formatBytes } from "../units.ts";
 import { byId, sayAt, sayLines } from "./dom.ts";
-import type { Notice } from "./notices.ts";
-import { isDraining } from "./notices.ts";
+import type { Notice, takenOf } from "./notices.ts";
 import { formatCount, formatLifetime, formatMs, formatSpan } from "./numbers.ts";
 import { formatTime, zoneLabel, type Zone } from "./zone.ts";
 
@@ -26,17 +25,15 @@ export function showFigures(figures: Figures): void {
   const { snapshot, status, lastSecondEvents } = figures;
   sayAt("now-rate", formatCount(lastSecondEvents));
   sayAt("now-stored", `in the last second; this server stored ${formatCount(status.storedPerSec)}/s over 10 s`);
-  showState(status);
   sayAt("now-durability", `A 2xx means here: the event is ${snapshot.store.durability}.`);
   showVitals(figures);
   showFacts(figures);
 }
 
-function showState(status: Status): void {
-  const isReady = status.problem === null;
-  byId("now-state", HTMLElement).dataset["state"] = isReady ? "ready" : "problem";
-  sayAt("now-state", isReady ? "✓ Yes" : isDraining(status) ? "✕ Draining" : "✕ No");
-  sayAt("now-state-why", isReady ? "ready: each is stored before it is answered" : (status.problem ?? ""));
+export function showTaken({ state, text, why }: ReturnType<typeof takenOf>): void {
+  byId("now-state", HTMLElement).dataset["state"] = state;
+  sayAt("now-state", text);
+  sayAt("now-state-why", why);
 }
 
 function showVitals({ status, refusedLately }: Figures): void {
