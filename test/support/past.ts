@@ -1,7 +1,7 @@
 // Data of the past, for tests of what is done to closed minutes: written by the project's own writer, at a time of the test's choice.
 
 import type { Clock } from "../../src/clock.ts";
-import { MINUTE_US, SECOND_US } from "../../src/period.ts";
+import { bucketStartUs, MINUTE_US, SECOND_US } from "../../src/period.ts";
 import type { Store } from "../../src/store/store.ts";
 import { FlushSequence } from "../../src/writer/sequence.ts";
 
@@ -21,4 +21,15 @@ export async function writePast(store: Store, minutes: number, writers: number, 
     await sequence.close();
   }
   return minutes * writers * events;
+}
+
+/** One event at each of these times, which ascend, by one writer; all sealed. Each was created two milliseconds before. */
+export async function writeAt(store: Store, receivedUs: readonly number[]): Promise<void> {
+  const clock: Clock = { nowUs: () => receivedUs.at(-1) ?? 0, epoch: 0 };
+  const sequence = new FlushSequence({ store, clock, signal: new AbortController().signal });
+  for (const [minuteUs, times] of Map.groupBy(receivedUs, (us) => bucketStartUs(us, MINUTE_US))) {
+    const createdUs = times.map((us) => BigInt(us - 2_000));
+    await sequence.flush({ minuteUs, epoch: 0, createdUs, receivedUs: times });
+  }
+  await sequence.close();
 }
