@@ -174,12 +174,22 @@ function refusedLately(): Record<string, number> {
 let addressTimer: ReturnType<typeof setTimeout> | undefined;
 
 /** The address says what is looked at; not at each step of a movement, for browsers allow only so many. */
-function keepAddress(): void {
+function keepAddress(isBack = false): void {
   clearTimeout(addressTimer);
   addressTimer = setTimeout(() => {
-    history.replaceState(null, "", location.pathname + formatView({ range: past.view, zone, tables }) + location.hash);
+    const view = { range: past.view, zone, tables };
+    const isSamePlace = formatView({ ...view, range: parseView(location.search).range }) === formatView(view);
+    const address = location.pathname + formatView(view) + location.hash;
+    // "Back" leads to what was looked at before; how it is shown stays as it is.
+    if (isBack || isSamePlace) history.replaceState(null, "", address);
+    else history.pushState(null, "", address);
   }, 250);
 }
+
+window.addEventListener("popstate", () => {
+  past.show(parseView(location.search).range);
+  keepAddress(true);
+});
 
 function watchSwitches(): void {
   const zoneSelect = byId("zone", HTMLSelectElement);
