@@ -76,6 +76,72 @@ withChromium((open) => {
       },
       RUN_MS,
     );
+
+    test(
+      "are zoomed to 10 ms with the keyboard, and whoever is sent the address sees the same",
+      async () => {
+        await using visit = await open(server.url);
+        const { page } = visit;
+        await isConnected(page);
+        await page.locator("#history-chart").focus();
+        await page.keyboard.press("Home");
+        await page.waitForURL(/from=.*&to=/);
+        for (let step = 0; step < 8; step++) await page.keyboard.press("+");
+        await says(page, "#history-period", "10 ms");
+        await page.locator("#history-table-button").focus();
+        await page.keyboard.press("Enter");
+        await page.waitForURL(/view=history/);
+        await historyIsShown(page);
+        const rows = await tableRows(page, "#history-table");
+        expect(rows.length).toBeGreaterThan(2);
+        const range = await page.locator("#history-range").innerText();
+
+        await using sent = await open(page.url());
+        await historyIsShown(sent.page);
+        expect(await sent.page.locator("#history-range").innerText()).toBe(range);
+        expect(await tableRows(sent.page, "#history-table")).toEqual(rows);
+        expect(await numberIn(sent.page, "#now-total")).toBe(await numberIn(page, "#now-total"));
+
+        await page.locator("#follow").focus();
+        await page.keyboard.press("Space");
+        await says(page, "#history-range", /^the last/);
+        await page.waitForURL((url) => !url.search.includes("from="));
+      },
+      RUN_MS,
+    );
+
+    test(
+      "are zoomed to 10 ms by drawing over them, and Back leads out again",
+      async () => {
+        const startMs = nowMs - 2 * HOUR_MS;
+        await using visit = await open(`${server.url}/?from=${iso(startMs)}&to=${iso(startMs + HOUR_MS)}`);
+        const { page } = visit;
+        await historyIsShown(page);
+        let [fromMs, spanMs] = [startMs, HOUR_MS];
+        for (const period of ["second", "10 ms"]) {
+          const before = page.url();
+          await drawOver(page, 0.4, 0.45);
+          await page.waitForURL((url) => url.href !== before);
+          await says(page, "#history-period", period);
+          const query = new URL(page.url()).searchParams;
+          const [drawnMs, endMs] = [Date.parse(query.get("from") ?? ""), Date.parse(query.get("to") ?? "")];
+          // As good as pixels are.
+          expect(Math.abs(drawnMs - (fromMs + 0.4 * spanMs)) / spanMs).toBeLessThan(0.005);
+          expect(Math.abs(endMs - (fromMs + 0.45 * spanMs)) / spanMs).toBeLessThan(0.005);
+          [fromMs, spanMs] = [drawnMs, endMs - drawnMs];
+        }
+        await historyIsShown(page);
+        expect(await numberIn(page, "#now-total")).toBeGreaterThan(0);
+        await page.goBack();
+        await says(page, "#history-period", "second");
+        await page.goBack();
+        await says(page, "#history-period", "minute");
+        await says(page, "#history-range", iso(startMs).slice(11, 16));
+        await page.goForward();
+        await says(page, "#history-period", "second");
+      },
+      RUN_MS,
+    );
   });
 
   test(
@@ -105,7 +171,45 @@ withChromium((open) => {
     },
     RUN_MS,
   );
+
+  test.each(["SIGTERM", "SIGKILL"] as const)(
+    "a server that ends by %s and is started again: that is said, and the counts go on",
+    async (signal) => {
+      using folder = temporaryFolder();
+      const store = `sqlite:${join(folder.path, "reto3.db")}`;
+      await using server = await serve(store);
+      await load(server.url, ["--rps", "300", "--duration", "1s"]);
+      // Of each attempt to reach a server that is away Chromium tells.
+      await using visit = await open(`${server.url}/?last=15m`, { expected: /net::ERR_/ });
+      const { page } = visit;
+      await until(async () => (await numberIn(page, "#now-total")) === 300);
+      server.kill(signal);
+      await server.exited;
+      await says(page, "#connection-text", "connection lost");
+      await says(page, '[data-notice="connection"][data-level="problem"]', "No connection to the server");
+      await using _ = await serve(store, [], server.port);
+      await isConnected(page);
+      await says(page, '[data-notice="restarted"]', "The server was started again");
+      expect(await page.locator('[data-notice="connection"]').count()).toBe(0);
+      await load(server.url, ["--rps", "200", "--duration", "1s"]);
+      const { stdout } = await reto3(["count", "--store", store, "--last", "15m", "--format", "json"]);
+      expect(JSON.parse(stdout)).toMatchObject({ events: 500 });
+      await until(async () => (await numberIn(page, "#now-total")) === 500);
+    },
+    RUN_MS,
+  );
 });
+
+/** Presses the mouse at one share of the history's width and lets go at another. */
+async function drawOver(page: Page, from: number, to: number): Promise<void> {
+  const plot = page.locator("#history-plot .u-over");
+  await plot.scrollIntoViewIfNeeded();
+  const { x, y, width, height } = (await plot.boundingBox()) ?? { x: 0, y: 0, width: 0, height: 0 };
+  await page.mouse.move(x + from * width, y + height / 2);
+  await page.mouse.down();
+  await page.mouse.move(x + to * width, y + height / 2, { steps: 4 });
+  await page.mouse.up();
+}
 
 interface Seen {
   startMs: number;
@@ -131,4 +235,3 @@ async function newestSeconds(page: Page, count: number): Promise<Seen[]> {
   });
   return seen;
 }
-void [reto3, says];
