@@ -1,11 +1,18 @@
-// `reto3 load`: sends events at a fixed rate whatever the server does, then proves that what was acked was counted.
+// `reto3 load`: sends events at a given rate whatever the server does, then proves that what was acked was counted.
 
 import { openSync } from "node:fs";
 import { messageOf, Reto3Error } from "../src/errors.ts";
 import { Attack } from "../src/load/attack.ts";
 import { checkCounts, takeBaseline, type Access, type CheckResult } from "../src/load/check.ts";
 import type { Target } from "../src/load/connection.ts";
-import { steadySchedule } from "../src/load/pacer.ts";
+import {
+  ARRIVALS,
+  burstySchedule,
+  poissonSchedule,
+  steadySchedule,
+  type Arrivals,
+  type Schedule,
+} from "../src/load/pacer.ts";
 import type { LatencySummary, LoadRecord, LoadResult } from "../src/load/result.ts";
 import { formatDurationMs } from "../src/units.ts";
 import { isLoopback, parseServerUrl, wantTlsForCa } from "./server-url.ts";
@@ -14,6 +21,9 @@ import { defineCommand, duration, oneOf, text, whole, type Values } from "./flag
 import { log, print, progress } from "./output.ts";
 
 const CONNECTIONS_MAX = 10_000;
+const BURST_EVENTS = 50;
+const BURST_EVENTS_MAX = 100_000;
+const SEED_MAX = 2 ** 32 - 1;
 const RECORD_BUFFER_BYTES = 1024 * 1024;
 
 const flags = {
@@ -30,10 +40,20 @@ const flags = {
     env: "RETO3_CA",
     description: "trusts an https:// server by the certificates in this file (PEM), instead of those that all trust",
   }),
-  rps: whole("number", 1, 1_000_000, { default: "5000", description: "events a second, evenly spaced" }),
+  rps: whole("number", 1, 1_000_000, { default: "5000", description: "events a second, on average" }),
   duration: duration({ default: "10s", description: "how long to send" }),
+  arrivals: oneOf(ARRIVALS, {
+    default: "steady",
+    description: "when events are due: evenly spaced, each by chance, or by chance in bursts",
+  }),
+  burst: whole("number", 1, BURST_EVENTS_MAX, {
+    description: `bursty: events in a burst, on average; default: ${BURST_EVENTS}`,
+  }),
+  seed: whole("number", 0, SEED_MAX, {
+    description: "poisson, bursty: the same due times again; default: by chance, and told",
+  }),
   connections: whole("number", 1, CONNECTIONS_MAX, {
-    description: "connections at most, opened as they are needed; default: a tenth of --rps, 16 to 4000",
+    description: "connections at most, opened as they are needed; default: a tenth of --rps or four bursts, 16 to 4000",
   }),
   "requests-per-connection": whole("number", 0, 1_000_000, {
     default: "0",
@@ -53,7 +73,11 @@ export const command = defineCommand({
   name: "load",
   summary: "Sends events at a fixed rate (open loop) and proves that what was acked was counted",
   flags,
-  notes: `Latency counts from when an event was due, so a slow server cannot hide what it makes others wait.
+  notes: `--rps times --duration events are sent. --arrivals poisson: as clients that know nothing of each other. bursty: bursts come
+as such clients do, the events of each at the same moment, of sizes that vary (geometric): the counts have
+2 x burst - 1 times the variance of Poisson's. When random arrivals end varies a little.
+
+Latency counts from when an event was due, so a slow server cannot hide what it makes others wait.
 The send error is how late events left: for want of this machine's time, or of a free connection.
 At the end it asks GET /counts and checks  acked <= counted <= acked + unknown;  nobody else may send
 events to that store meanwhile.
@@ -64,12 +88,14 @@ Exit status: 0 all was acked and counted, 1 the check failed or nothing was acke
 Examples:
   reto3 load --rps 5000 --duration 10s
   reto3 load --rps 20000 --duration 1m --format json > run.json
+  reto3 load --arrivals bursty --burst 200 --seed 1
   reto3 load --rps 500 --requests-per-connection 10 --record run.ndjson
   reto3 load --url https://reto3.example:8080/ --ca ca.pem --token-file tokens --read-token-file read-tokens`,
   run: load,
 });
 
 async function load(values: Values<typeof flags>): Promise<number> {
+  const plan = planOf(values);
   const url = parseServerUrl(values.url);
   wantTlsForCa(url, values.ca);
   const ca = values.ca === undefined ? undefined : readCa(values.ca);
@@ -83,7 +109,8 @@ async function load(values: Values<typeof flags>): Promise<number> {
   const stop = new AbortController();
   process.once("SIGINT", () => stop.abort());
   process.once("SIGTERM", () => stop.abort());
-  const schedule = steadySchedule(values.rps, values.duration);
+  const { schedule, seed } = plan;
+  if (seed !== null) log.info(`${values.arrivals} arrivals; the same again: --seed ${seed}`);
   log.info(
     `sending ${schedule.total} events to ${values.url}; nobody else may send to that store until the check is done`,
   );
@@ -91,7 +118,8 @@ async function load(values: Values<typeof flags>): Promise<number> {
     ...targetOf(url, ca),
     ...(token !== undefined && { token }),
     schedule,
-    connectionsMax: values.connections ?? Math.min(4_000, Math.max(16, Math.ceil(values.rps / 10))),
+    connectionsMax:
+      values.connections ?? Math.min(4_000, Math.max(16, Math.ceil(values.rps / 10), 4 * (plan.burst ?? 0))),
     requestsPerConnection: values["requests-per-connection"],
     timeoutMs: values.timeout,
     signal: stop.signal,
@@ -120,9 +148,36 @@ async function load(values: Values<typeof flags>): Promise<number> {
     );
   }
   const check = await checkCounts(values.url, baseline, { acked, unknown }, values.settle, access);
-  await print(values.format === "json" ? jsonReport(result, check) : textReport(result, check));
+  await print(values.format === "json" ? jsonReport(plan, result, check) : textReport(result, check));
   if (check.problem !== undefined || acked === 0) return 1;
   return acked === result.finished ? 0 : 3;
+}
+
+interface Plan {
+  arrivals: Arrivals;
+  /** Null where the arrivals have none. */
+  burst: number | null;
+  seed: number | null;
+  schedule: Schedule;
+}
+
+/** Throws USAGE for a flag that the arrivals have no use for. */
+function planOf(values: Values<typeof flags>): Plan {
+  const { arrivals, rps, duration: durationMs } = values;
+  if (arrivals !== "bursty" && values.burst !== undefined)
+    throw new Reto3Error("USAGE", `--burst: ${arrivals} arrivals have no bursts; want --arrivals bursty with it`);
+  if (arrivals === "steady") {
+    if (values.seed === undefined)
+      return { arrivals, burst: null, seed: null, schedule: steadySchedule(rps, durationMs) };
+    throw new Reto3Error(
+      "USAGE",
+      "--seed: steady arrivals owe nothing to chance; want --arrivals poisson or bursty with it",
+    );
+  }
+  const seed = values.seed ?? crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
+  if (arrivals === "poisson") return { arrivals, burst: null, seed, schedule: poissonSchedule(rps, durationMs, seed) };
+  const burst = values.burst ?? BURST_EVENTS;
+  return { arrivals, burst, seed, schedule: burstySchedule(rps, durationMs, burst, seed) };
 }
 
 function targetOf({ protocol, hostname, port }: URL, ca: string | undefined): Target {
@@ -176,9 +231,12 @@ function textReport(result: LoadResult, check: CheckResult): string {
   ].join("");
 }
 
-function jsonReport(result: LoadResult, check: CheckResult): string {
+function jsonReport({ arrivals, burst, seed }: Plan, result: LoadResult, check: CheckResult): string {
   const { fromSchedule, fromSend } = result.latencies();
   const report = {
+    arrivals,
+    burst,
+    seed,
     sent: result.sent,
     ...result.outcomes,
     counted: check.counted,

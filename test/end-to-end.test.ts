@@ -15,14 +15,24 @@ for (const { name, available, open } of testStores) {
     afterAll(async () => void (await store.dispose()), RUN_MS);
 
     test(
-      "what load sends is acked and counted, by totals and by raw events; a second load has a baseline",
+      "what load sends is acked and counted, by totals and by raw events, in bursts too; a second load has a baseline",
       async () => {
         await using server = await serve(store.address);
         const first = await load(server.url, ["--rps", "2000", "--duration", "2s"]);
         expect(first).toMatchObject({ code: 0, sent: 4_000, acked: 4_000, counted: 4_000, holds: true });
         const second = await load(server.url, ["--rps", "500", "--duration", "1s", "--requests-per-connection", "10"]);
         expect(second).toMatchObject({ code: 0, sent: 500, acked: 500, counted: 500, holds: true });
-        expect(await countEveryWay(store.address)).toBe(4_500);
+        const bursts = ["--arrivals", "bursty", "--burst", "40", "--seed", "1"];
+        const third = await load(server.url, ["--rps", "1000", "--duration", "1s", ...bursts]);
+        expect(third).toMatchObject({
+          arrivals: "bursty",
+          burst: 40,
+          seed: 1,
+          sent: 1_000,
+          counted: 1_000,
+          holds: true,
+        });
+        expect(await countEveryWay(store.address)).toBe(5_500);
       },
       RUN_MS,
     );

@@ -4,7 +4,7 @@
 
 import { openConnection, type Connection, type Exchange, type Target } from "./connection.ts";
 import { EventRequest } from "./event-request.ts";
-import type { Schedule } from "./pacer.ts";
+import type { Schedule, Walk } from "./pacer.ts";
 import { pause } from "./pause.ts";
 import { LoadResult, outcomeOf, type LoadOutcome, type LoadRecord } from "./result.ts";
 
@@ -57,12 +57,18 @@ export class Attack {
   /** Of the schedule, events before `#next` are gone, those from there to before `#due` wait for a connection. */
   #next = 0;
   #due = 0;
+  /** At these two: the line between them has no end, and is walked twice instead of kept. */
+  readonly #nextWalk: Walk;
+  readonly #dueWalk: Walk;
+  #lastDueMs = 0;
   #startMs = 0;
   #over = false;
 
   constructor(options: AttackOptions) {
     this.#options = options;
     this.#request = new EventRequest(options, options.token);
+    this.#nextWalk = options.schedule.walk();
+    this.#dueWalk = options.schedule.walk();
   }
 
   async run(): Promise<LoadResult> {
@@ -70,7 +76,7 @@ export class Attack {
     this.#startMs = performance.now();
     while (this.#turn()) {
       const asleepMs = performance.now();
-      const untilDueMs = this.#startMs + this.#options.schedule.dueMs(this.#due) - asleepMs;
+      const untilDueMs = this.#startMs + this.#dueWalk.dueMs - asleepMs;
       const wantedMs = Math.min(TURN_MAX_MS, Math.max(TURN_MIN_MS, untilDueMs));
       await pause(wantedMs);
       this.result.oversleptUs.record((performance.now() - asleepMs - wantedMs) * 1_000);
@@ -85,8 +91,8 @@ export class Attack {
   async #openReserve(): Promise<void> {
     const { schedule, connectionsMax, timeoutMs, signal } = this.#options;
     const untilMs = performance.now() + timeoutMs;
-    for (let at = 0; at < Math.min(schedule.total, connectionsMax) && schedule.dueMs(at) < RESERVE_MS; at++)
-      void this.#connect();
+    const wanted = Math.min(schedule.total, connectionsMax, schedule.crowd(RESERVE_MS));
+    for (let at = 0; at < wanted; at++) void this.#connect();
     while (this.#free.length < this.#connections && performance.now() < untilMs && !signal.aborted)
       await pause(TURN_MAX_MS);
   }
@@ -97,7 +103,7 @@ export class Attack {
     const nowMs = performance.now();
     this.#expire(nowMs);
     this.#serve(nowMs);
-    const overtimeMs = schedule.dueMs(schedule.total) + OVERTIME_TIMEOUTS * timeoutMs;
+    const overtimeMs = this.#lastDueMs + OVERTIME_TIMEOUTS * timeoutMs;
     const allDue = signal.aborted || this.#due === schedule.total;
     if (allDue && (signal.aborted || nowMs - this.#startMs > overtimeMs)) this.#giveUpLine();
     return !allDue || this.#next < this.#due || this.#inFlight.size > 0;
@@ -107,11 +113,15 @@ export class Attack {
   #serve(nowMs: number): void {
     const { schedule, signal, connectionsMax } = this.#options;
     const total = signal.aborted ? this.#due : schedule.total;
-    while (this.#due < total && this.#startMs + schedule.dueMs(this.#due) <= nowMs) this.#due++;
+    while (this.#due < total && this.#startMs + this.#dueWalk.dueMs <= nowMs) {
+      this.#lastDueMs = this.#dueWalk.dueMs;
+      this.#due++;
+      this.#dueWalk.step();
+    }
     while (this.#next < this.#due) {
       const lane = this.#free.pop();
       if (!lane) break;
-      this.#send(lane, this.#startMs + schedule.dueMs(this.#next++));
+      this.#send(lane, this.#takeNext());
     }
     const opening = this.#connections - this.#inFlight.size - this.#free.length;
     const wanted = Math.min(this.#due - this.#next - opening, connectionsMax - this.#connections);
@@ -194,11 +204,18 @@ export class Attack {
     }
   }
 
+  /** When the first in line was due, on the clock of `performance`; it is taken out. */
+  #takeNext(): number {
+    const { dueMs } = this.#nextWalk;
+    this.#next++;
+    this.#nextWalk.step();
+    return this.#startMs + dueMs;
+  }
+
   #giveUpLine(): void {
-    const { schedule } = this.#options;
     const unsent = this.#connectError === "" ? "no free connection" : this.#connectError;
     const nowMs = performance.now();
-    while (this.#next < this.#due) this.#record(this.#startMs + schedule.dueMs(this.#next++), null, { unsent }, nowMs);
+    while (this.#next < this.#due) this.#record(this.#takeNext(), null, { unsent }, nowMs);
   }
 }
 

@@ -31,11 +31,6 @@ function attackOn(target: { host: string; port: number }, given: Partial<AttackO
   });
 }
 
-test("the schedule is evenly spaced and has rate times duration requests", () => {
-  const schedule = steadySchedule(5_000, 10_000);
-  expect([schedule.total, schedule.dueMs(0), schedule.dueMs(5_000)]).toEqual([50_000, 0, 1_000]);
-});
-
 describe("an answer is parsed", () => {
   const head = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 5\r\n";
   test.each<[string, string, ReturnType<typeof parseAnswer>]>([
