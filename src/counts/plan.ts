@@ -26,6 +26,12 @@ const STRETCH_US: Record<MergedLevel, { first: number; max: number }> = {
   "1m": { first: HOUR_US, max: DAY_US },
 };
 
+/**
+ * Of a range that is longer, the hours that anybody claimed are looked up first, and what is as long and has none is left out:
+ * between the years 1 and 9999 lie three million days, each of them a question or two.
+ */
+const UNSEEN_MAX_US = 400 * DAY_US;
+
 /** Minutes that are not covered are asked for together when no more than this lies between them. */
 const GAP_MAX_US = 10 * MINUTE_US;
 
@@ -40,12 +46,38 @@ export async function* planMinutes(
   toUs: number,
   signal?: AbortSignal,
 ): AsyncGenerator<MinutePlan[]> {
-  const startUs = bucketStartUs(fromUs, MINUTE_US);
-  if (level === null) {
-    yield* planPlainly(store, startUs, toUs, signal);
-    return;
+  for (const part of await partsWithClaims(store, { fromUs: bucketStartUs(fromUs, MINUTE_US), toUs })) {
+    if (level === null) yield* planPlainly(store, part, signal);
+    else yield* planMerged(store, level, part, signal);
   }
-  const stretches = stretchesOf(startUs, toUs, STRETCH_US[level]);
+}
+
+interface Stretch {
+  fromUs: number;
+  toUs: number;
+}
+
+/** All of a range, or, of a long one, the parts of it that are worth a look. */
+async function partsWithClaims(store: Store, range: Stretch): Promise<Stretch[]> {
+  if (range.toUs - range.fromUs <= UNSEEN_MAX_US) return [range];
+  const parts: Stretch[] = [];
+  for (const hourUs of await store.claimedHours()) {
+    const last = parts.at(-1);
+    if (last && hourUs - last.toUs <= UNSEEN_MAX_US) last.toUs = hourUs + HOUR_US;
+    else parts.push({ fromUs: hourUs, toUs: hourUs + HOUR_US });
+  }
+  return parts
+    .map(({ fromUs, toUs }) => ({ fromUs: Math.max(fromUs, range.fromUs), toUs: Math.min(toUs, range.toUs) }))
+    .filter(({ fromUs, toUs }) => fromUs < toUs);
+}
+
+async function* planMerged(
+  store: Store,
+  level: MergedLevel,
+  { fromUs, toUs }: Stretch,
+  signal?: AbortSignal,
+): AsyncGenerator<MinutePlan[]> {
+  const stretches = stretchesOf(fromUs, toUs, STRETCH_US[level]);
   const plan = (stretch: Stretch) => planStretch(store, level, stretch, signal);
   const first = stretches.next();
   if (!first.done) yield await plan(first.value);
@@ -53,11 +85,6 @@ export async function* planMinutes(
     if (signal?.aborted) return;
     yield result;
   }
-}
-
-interface Stretch {
-  fromUs: number;
-  toUs: number;
 }
 
 function* stretchesOf(
@@ -76,8 +103,7 @@ function* stretchesOf(
 
 async function* planPlainly(
   store: Store,
-  fromUs: number,
-  toUs: number,
+  { fromUs, toUs }: Stretch,
   signal?: AbortSignal,
 ): AsyncGenerator<MinutePlan[]> {
   // A minute's claims may lie on two pages; what may go on is held back.

@@ -32,6 +32,7 @@ describe("a range", () => {
     ["from and last together", { from: "2026-11-23", last: "10s" }, "exclude each other"],
     ["an end before its start", { from: "2026-11-24", to: "2026-11-23" }, "is not before"],
     ["a start in the future", { from: "2027-01-01" }, "is in the future"],
+    ["a start before there are years", { to: "0001-01-02", last: "2d" }, "before the year 1"],
     ["a last that is beyond all reason", { last: "1000000d" }, "at most 100000d"],
   ])("refuses %s", (_, question, wanted) => {
     let failure: unknown;

@@ -5,6 +5,9 @@ import { quote, Reto3Error } from "../errors.ts";
 import { bucketCeilUs, PERIOD_NAMES, PERIODS, periodNamed, type Period } from "../period.ts";
 import { INSTANT_FORM, parseDurationMs, parseInstantUs } from "../units.ts";
 
+/** 0001-01-01, the first day that can be written. */
+const FIRST_US = -62_135_596_800_000_000;
+
 /** What was asked for, as text; undefined where nothing was said. `name` makes the messages speak of flags or of parameters. */
 export interface RangeQuestion {
   period: string | undefined;
@@ -39,6 +42,12 @@ export function resolveRange(question: RangeQuestion, nowUs: number, name = (key
     throw new Reto3Error("USAGE", `${name("from")} is in the future; there is nothing to count yet`);
   }
   if (fromUs >= toUs) throw new Reto3Error("USAGE", `${name("from")} is not before ${name("to")}; the range is empty`);
+  if (fromUs < FIRST_US) {
+    throw new Reto3Error(
+      "USAGE",
+      `the range begins before the year 1; want a later ${name("to")} or less of ${name("last")}`,
+    );
+  }
   const isDefault = question.from === undefined && question.to === undefined && question.last === undefined;
   return { period, fromUs, toUs, isDefault };
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { Clock } from "../clock.ts";
 import { Reto3Error } from "../errors.ts";
-import { HOUR_US, MINUTE_US, PERIODS, SECOND_US, type PeriodName } from "../period.ts";
+import { bucketStartUs, DAY_US, HOUR_US, MINUTE_US, PERIODS, SECOND_US, type PeriodName } from "../period.ts";
 import { emptyMemory, memoryStore } from "../store/memory.ts";
 import type { Store } from "../store/store.ts";
 import { FlushSequence } from "../writer/sequence.ts";
@@ -212,6 +212,29 @@ describe("reading", () => {
     expect((await collect(readCounts(watched, asked).buckets)).length).toBe(60);
     expect(most).toBe(96);
   });
+
+  test.each(["10ms", "1s", "1m"] as const)(
+    "of all years that there are asks for %s only where somebody was counted, and a clock that was wrong finds its events",
+    async (level) => {
+      const memory = memoryStore();
+      const times = ["0031-05-07T01:00:00Z", "2026-11-23T05:00:00Z", "2026-12-23T05:00:00Z", "9998-01-01T00:00:00Z"];
+      const atUs = times.map((time) => Date.parse(time) * 1_000);
+      for (const one of atUs) await write(memory, [0, 1], { atUs: one });
+      let askedUs = 0;
+      const counted = (method: "claims" | "claimCounts") => ({
+        [method]: (fromUs: number, toUs: number) => {
+          askedUs += toUs - fromUs;
+          return memory[method](fromUs, toUs);
+        },
+      });
+      const store: Store = { ...memory, ...counted("claims"), ...counted("claimCounts") };
+      const [fromUs, toUs] = [Date.parse("0001-01-01") * 1_000, Date.parse("9999-12-31") * 1_000];
+      const found = await collect(readCounts(store, question(level, { fromUs, toUs })).buckets);
+      expect(found).toEqual(atUs.map((one) => [bucketStartUs(one, PERIODS[level].us) - HOUR, 2]));
+      // Days that it was asked for: those between the two that lie near each other, and one for each of the others.
+      expect(askedUs / DAY_US).toBeLessThan(40);
+    },
+  );
 
   test("ends when nobody wants the answer any more", async () => {
     const stop = new AbortController();
