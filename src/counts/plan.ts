@@ -30,7 +30,7 @@ const STRETCH_US: Record<MergedLevel, { first: number; max: number }> = {
  * Of a range that is longer, the hours that anybody claimed are looked up first, and what is as long and has none is left out:
  * between the years 1 and 9999 lie three million days, each of them a question or two.
  */
-const UNSEEN_MAX_US = 400 * DAY_US;
+const UNSEEN_MAX_US = 40 * DAY_US;
 
 /** Minutes that are not covered are asked for together when no more than this lies between them. */
 const GAP_MAX_US = 10 * MINUTE_US;
