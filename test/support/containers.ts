@@ -1,4 +1,4 @@
-// The container files as data, and the tools that read them: Compose, HAProxy, hadolint. What is wanted of the files is in
+// The container files as data, and the tools that read these and others: Compose, HAProxy, hadolint. What is wanted of the files is in
 // containers.test.ts. Variables of the caller and a .env beside the files reach no tool.
 
 import { describe, expect, test } from "bun:test";
@@ -26,6 +26,7 @@ const TOOLS = {
   "Compose 1.29": { commands: ["docker-compose"], ask: "version --short", version: /^1\.29/ },
   HAProxy: { commands: ["haproxy"], ask: "-v", version: /^HAProxy/ },
   promtool: { commands: ["promtool"], ask: "--version", version: /^promtool, version/ },
+  Schemathesis: { commands: ["schemathesis"], ask: "--version", version: /^schemathesis, version/ },
   hadolint: { commands: ["hadolint"], ask: "--version", version: /^Haskell Dockerfile Linter/ },
 };
 
