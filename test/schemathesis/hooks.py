@@ -3,6 +3,6 @@
 import schemathesis
 
 
-@schemathesis.deserializer("text/html", "text/csv")
+@schemathesis.deserializer("text/plain", "text/html", "text/csv")
 def text(_context, response):
     return response.text
