@@ -1,4 +1,4 @@
-// `npm run bench -- NAME [--flags]` runs bench/NAME/main.ts; `render` puts the kept results into docs/benchmarks.md.
+// `npm run bench -- NAME [--flags]` runs bench/NAME/main.ts; `render` puts the kept results into docs.
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";

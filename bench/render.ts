@@ -1,4 +1,4 @@
-// Puts each result of bench/results into docs/benchmarks.md, between its markers; what stands around them stays.
+// Puts each result of bench/results into the page that is about it, between its markers; what stands around them stays.
 //
 //     <!-- bench:NAME -->  generated  <!-- /bench:NAME -->
 
@@ -7,14 +7,15 @@ import { join } from "node:path";
 import { markdownOf } from "./support/markdown.ts";
 import { resultsFolder, type Result } from "./support/result.ts";
 
-const page = join(import.meta.dir, "../docs/benchmarks.md");
+/** By the name of the result; all others are in benchmarks.md. */
+const PAGES: Record<string, string> = { analysis: "analysis.md" };
 
 export async function render(): Promise<void> {
-  let text = await Bun.file(page).text();
   for (const file of readdirSync(resultsFolder).filter((one) => one.endsWith(".json"))) {
-    text = withResult(text, (await Bun.file(join(resultsFolder, file)).json()) as Result);
+    const result = (await Bun.file(join(resultsFolder, file)).json()) as Result;
+    const page = join(import.meta.dir, "../docs", PAGES[result.name] ?? "benchmarks.md");
+    await Bun.write(page, withResult(await Bun.file(page).text(), result));
   }
-  await Bun.write(page, text);
 }
 
 /** `text` with the result in the place of what stood between its markers. Throws where it has none. */
@@ -27,6 +28,6 @@ export function withResult(text: string, result: Result): string {
 
 function splitOnce(text: string, marker: string): [string, string] {
   const at = text.indexOf(marker);
-  if (at < 0) throw new Error(`docs/benchmarks.md: no ${marker}; put it where the result belongs`);
+  if (at < 0) throw new Error(`its page has no ${marker}; put it where the result belongs`);
   return [text.slice(0, at), text.slice(at + marker.length)];
 }
