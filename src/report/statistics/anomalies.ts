@@ -1,11 +1,17 @@
 // Minutes that hold other than the expected number of events: outages, halved rates, spikes.
 //
-//     score = (events - expected) / deviation, with deviation^2 = expected x max(1, overdispersion)
+//     expected = season x level          season: the median of the same minutes of other days (1 in short ranges)
+//                                        level:  the moving median of events / season
+//     variance = expected x spread       spread: 1 of a Poisson process, measured and never below that
+//     score    = the normal score of the tail of the negative binomial distribution with that mean and variance
 //
-// Counts vary at least as much as a Poisson process, so that steady loads do not divide by 0.
+// Counts vary at least as a Poisson process does, so that steady loads do not divide by 0. Mean and spread are robust
+// at first and then taken again without what was found (sigma clipping), as medians of small counts are too coarse.
 
-import { normalQuantileOfTail, normalTail, poissonTails } from "./distributions.ts";
 import { DAY_US, MINUTE_US } from "../../period.ts";
+import { medianOf } from "./batches.ts";
+import { negativeBinomialTails, normalQuantileOfTail } from "./distributions.ts";
+import { movingLevel } from "./moving.ts";
 
 export interface MinuteCount {
   startUs: number;
@@ -14,7 +20,7 @@ export interface MinuteCount {
 
 export interface Anomaly extends MinuteCount {
   expected: number;
-  /** In deviations: negative where events are missing. */
+  /** In standard deviations: negative where events are missing. */
   score: number;
 }
 
@@ -25,87 +31,132 @@ export interface Anomalies {
   threshold: number;
   /** In the whole range, if there is no anomaly at all. */
   expectedFalseAlarms: number;
+  /** Variance / mean of the minutes around what is expected. */
+  spread: number;
 }
 
 export interface AnomalyOptions {
-  /** Default 0.1. */
+  /** Default 0.1: one in ten days. */
   falseAlarmsPerDay?: number;
   /** After what time the load is expected to repeat itself; default a day, a week from four weeks on. */
   seasonUs?: number;
 }
 
-/** Above it minutes are compared with the same minute of other days. */
+/** Above it minutes are compared with the same minutes of other days. */
 const SEASONAL_ABOVE_US = 14 * DAY_US;
 const WEEKLY_FROM_US = 28 * DAY_US;
+
+/** Minutes either side that the season's median takes in. */
+const SEASON_REACH = 7;
+
+/** Minutes either side that the moving level takes in: two hours, six where the season is known. */
+const REACH = 120;
+const SEASONAL_REACH = 360;
 
 /** Deviation of a normal distribution / its median absolute deviation. */
 const MAD_SCALE = 1.4826;
 
-/** Minutes in the order of time, those without events as 0. */
+/** An empty minute among such is an outage, whatever the spread; it must not pull the level down. */
+const BUSY_EVENTS = 20;
+
+const ROUNDS = 4;
+
+const MINUTES_PER_DAY = DAY_US / MINUTE_US;
+
+/** `minutes`: in the order of time, those without events as 0. */
 export function findAnomalies(minutes: readonly MinuteCount[], options: AnomalyOptions = {}): Anomalies {
-  const days = (minutes.length * MINUTE_US) / DAY_US;
   const falseAlarmsPerDay = options.falseAlarmsPerDay ?? 0.1;
-  const threshold = normalQuantileOfTail(Math.min(0.5, (falseAlarmsPerDay * MINUTE_US) / DAY_US / 2));
+  const threshold = normalQuantileOfTail(Math.min(0.5, falseAlarmsPerDay / MINUTES_PER_DAY / 2));
   const rangeUs = minutes.length * MINUTE_US;
   const isSeasonal = rangeUs > SEASONAL_ABOVE_US;
   const seasonUs = options.seasonUs ?? (rangeUs >= WEEKLY_FROM_US ? 7 * DAY_US : DAY_US);
-  const expected = isSeasonal ? seasonalMedians(minutes, seasonUs) : flatMedian(minutes);
-  const spread = overdispersion(minutes, expected);
-  const found = minutes
-    .map(({ startUs, events }, at) => {
-      const mean = expected[at] ?? 0;
-      return { startUs, events, expected: mean, score: scoreOf(events, mean, spread) };
-    })
-    .filter(({ score }) => Math.abs(score) > threshold);
+  const events = Float64Array.from(minutes, (minute) => minute.events);
+  const season = isSeasonal ? seasonOf(minutes, seasonUs) : new Float64Array(events.length).fill(1);
+  const { expected, scores, spread } = judged(events, season, isSeasonal, threshold);
   return {
-    found,
+    found: minutes
+      .map(({ startUs }, at) => ({
+        startUs,
+        events: events[at] ?? 0,
+        expected: expected[at] ?? 0,
+        score: scores[at] ?? 0,
+      }))
+      .filter(({ score }) => Math.abs(score) > threshold),
     method: isSeasonal ? "seasonal median" : "robust z-score",
     threshold,
-    expectedFalseAlarms: falseAlarmsPerDay * days,
+    expectedFalseAlarms: (falseAlarmsPerDay * minutes.length) / MINUTES_PER_DAY,
+    spread,
   };
 }
 
-function flatMedian(minutes: readonly MinuteCount[]): Float64Array {
-  return new Float64Array(minutes.length).fill(medianOf(minutes.map(({ events }) => events)));
-}
-
-function seasonalMedians(minutes: readonly MinuteCount[], seasonUs: number): Float64Array {
-  const slots = new Map<number, number[]>();
-  const slotOf = (startUs: number) => Math.floor((startUs % seasonUs) / MINUTE_US);
-  for (const { startUs, events } of minutes) {
-    const slot = slots.get(slotOf(startUs));
-    if (slot) slot.push(events);
-    else slots.set(slotOf(startUs), [events]);
-  }
-  const medians = new Map([...slots].map(([slot, events]) => [slot, medianOf(events)]));
-  return Float64Array.from(minutes, ({ startUs }) => medians.get(slotOf(startUs)) ?? 0);
-}
-
-/** How many times the variance is that of a Poisson process, at least 1: robust, by the median absolute deviation. */
-function overdispersion(minutes: readonly MinuteCount[], expected: Float64Array): number {
-  const distances = minutes.map(({ events }, at) => {
-    const mean = expected[at] ?? 0;
-    return Math.abs(events - mean) / Math.sqrt(Math.max(1, mean));
+/** The median of the same minutes, give or take SEASON_REACH, of all seasons; where that is 0, their mean. */
+function seasonOf(minutes: readonly MinuteCount[], seasonUs: number): Float64Array {
+  const slots = Math.max(1, Math.round(seasonUs / MINUTE_US));
+  const slotOf = (startUs: number) => Math.floor(startUs / MINUTE_US) % slots;
+  const gathered: number[][] = Array.from({ length: slots }, () => []);
+  for (const { startUs, events } of minutes) gathered[slotOf(startUs)]?.push(events);
+  const levels = gathered.map((_, slot) => {
+    const near: number[] = [];
+    for (let by = -SEASON_REACH; by <= SEASON_REACH; by++) near.push(...(gathered[(slot + by + slots) % slots] ?? []));
+    const median = medianOf(near);
+    // Medians of small counts are whole numbers: too coarse. Never 0, which nothing could be scaled to.
+    return median >= BUSY_EVENTS ? median : Math.max(0.01, near.reduce((sum, one) => sum + one, 0) / near.length);
   });
-  return Math.max(1, (MAD_SCALE * medianOf(distances)) ** 2);
+  return Float64Array.from(minutes, ({ startUs }) => levels[slotOf(startUs)] ?? 1);
 }
 
-/** The normal score of the tail that `events` lies in; small counts are skewed, so the Poisson tail itself is taken. */
+interface Judged {
+  expected: Float64Array;
+  scores: Float64Array;
+  spread: number;
+}
+
+function judged(events: Float64Array, season: Float64Array, isSeasonal: boolean, threshold: number): Judged {
+  const reach = isSeasonal ? SEASONAL_REACH : REACH;
+  const usual = medianOf(events);
+  const busy = usual >= BUSY_EVENTS;
+  const isDead = (at: number) => events[at] === 0 && busy && (!isSeasonal || (season[at] ?? 0) >= BUSY_EVENTS);
+  let isLeftOut = isDead;
+  let result: Judged | undefined;
+  for (let round = 0; round < ROUNDS; round++) {
+    const level = movingLevel(events, season, reach, isLeftOut, busy);
+    const expected = season.map((one, at) => one * (level[at] ?? 0));
+    const distances = events.map(
+      (one, at) => (one - (expected[at] ?? 0)) / Math.sqrt(Math.max(0.01, expected[at] ?? 0)),
+    );
+    const spread = Math.max(1, round === 0 ? robustSquare(distances) : clippedSquare(distances, isLeftOut));
+    const scores = events.map((one, at) => scoreOf(one, expected[at] ?? 0, spread));
+    result = { expected, scores, spread };
+    isLeftOut = (at) => Math.abs(scores[at] ?? 0) > threshold || isDead(at);
+  }
+  return result ?? { expected: events, scores: events, spread: 1 };
+}
+
+function robustSquare(distances: Float64Array): number {
+  return (MAD_SCALE * medianOf(distances.map(Math.abs))) ** 2;
+}
+
+function clippedSquare(distances: Float64Array, isLeftOut: (at: number) => boolean): number {
+  let [sum, count] = [0, 0];
+  for (let at = 0; at < distances.length; at++) {
+    if (isLeftOut(at)) continue;
+    sum += (distances[at] ?? 0) ** 2;
+    count += 1;
+  }
+  return count > 0 ? sum / count : 1;
+}
+
+/** Nearer than this to the mean nothing is an anomaly: the plain distance will do. */
+const NEAR = 1.5;
+
 function scoreOf(events: number, expected: number, spread: number): number {
-  const mean = Math.max(expected, 0.1) / spread;
-  const isLow = events < expected;
-  const tail = isLow ? poissonTails(events / spread, mean).upTo : poissonTails(events / spread - 1, mean).over;
-  if (tail >= 0.5) return 0;
-  // Beyond what a number can hold: the plain z-score.
-  const size =
-    tail > normalTail(35)
-      ? normalQuantileOfTail(tail)
-      : Math.max(35, Math.abs(events / spread - mean) / Math.sqrt(mean));
-  return isLow ? -size : size;
-}
-
-function medianOf(values: number[]): number {
-  const sorted = Float64Array.from(values).sort();
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? (sorted[middle] ?? 0) : ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2;
+  const mean = Math.max(expected, 0.01);
+  const distance = (events - mean) / Math.sqrt(mean * spread);
+  if (Math.abs(distance) < NEAR) return distance;
+  const { upTo } = negativeBinomialTails(events, mean, spread);
+  const tail = distance < 0 ? upTo : negativeBinomialTails(events - 1, mean, spread).over;
+  // Beyond what a number can hold.
+  if (tail < 1e-290) return distance;
+  const size = Math.max(0, normalQuantileOfTail(Math.min(tail, 0.5)));
+  return distance < 0 ? -size : size;
 }

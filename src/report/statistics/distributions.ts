@@ -55,11 +55,19 @@ function gammaFraction(a: number, x: number): number {
   return product;
 }
 
-/** The regularised incomplete beta function I_x(a, b). */
-function incompleteBeta(a: number, b: number, x: number): number {
-  if (x <= 0 || x >= 1) return x <= 0 ? 0 : 1;
-  if (x > (a + 1) / (a + b + 2)) return 1 - incompleteBeta(b, a, 1 - x);
-  const front = Math.exp(logGamma(a + b) - logGamma(a) - logGamma(b) + a * Math.log(x) + b * Math.log1p(-x));
+/** The regularised incomplete beta functions I_x(a, b) below and 1 - I_x(a, b) above; `rest` is 1 - x. */
+export function incompleteBeta(a: number, b: number, x: number, rest = 1 - x): { below: number; above: number } {
+  if (x <= 0 || rest <= 0) return x <= 0 ? { below: 0, above: 1 } : { below: 1, above: 0 };
+  if (x > (a + 1) / (a + b + 2)) {
+    const { below, above } = incompleteBeta(b, a, rest, x);
+    return { below: above, above: below };
+  }
+  const front = Math.exp(logGamma(a + b) - logGamma(a) - logGamma(b) + a * Math.log(x) + b * Math.log(rest));
+  const below = (front * betaFraction(a, b, x)) / a;
+  return { below, above: 1 - below };
+}
+
+function betaFraction(a: number, b: number, x: number): number {
   let c = 1;
   let d = 1 / away(1 - ((a + b) * x) / (a + 1));
   let product = d;
@@ -74,7 +82,7 @@ function incompleteBeta(a: number, b: number, x: number): number {
     product *= d * c;
     if (Math.abs(d * c - 1) < EPSILON) break;
   }
-  return (front * product) / a;
+  return product;
 }
 
 function away(value: number): number {
@@ -122,7 +130,8 @@ export function chiSquareQuantileOfTail(tail: number, freedom: number): number {
 
 /** P(|T| > |t|) of Student's t distribution. */
 export function studentTwoSided(t: number, freedom: number): number {
-  return incompleteBeta(freedom / 2, 0.5, freedom / (freedom + t * t));
+  const whole = freedom + t * t;
+  return incompleteBeta(freedom / 2, 0.5, freedom / whole, (t * t) / whole).below;
 }
 
 /** The t with P(|T| > t) = `alpha`. */
@@ -132,11 +141,22 @@ export function studentQuantile(alpha: number, freedom: number): number {
   return bisect((t) => studentTwoSided(t, freedom) > alpha, 0, high);
 }
 
-/** P(X <= events) and P(X > events) of the Poisson distribution, `events` not necessarily whole. */
+/** P(X <= events) and P(X > events) of the Poisson distribution. */
 export function poissonTails(events: number, mean: number): { upTo: number; over: number } {
   if (events < 0) return { upTo: 0, over: 1 };
   const { below, above } = incompleteGamma(events + 1, mean);
   return { upTo: above, over: below };
+}
+
+/**
+ * P(X <= events) and P(X > events) of the negative binomial distribution with this mean and variance mean x spread:
+ * what comes in bursts of geometrically distributed size, or at a rate that itself varies. Poisson for a spread of 1.
+ */
+export function negativeBinomialTails(events: number, mean: number, spread: number): { upTo: number; over: number } {
+  if (events < 0) return { upTo: 0, over: 1 };
+  if (spread < 1 + 1e-6) return poissonTails(events, mean);
+  const { below, above } = incompleteBeta(mean / (spread - 1), events + 1, 1 / spread, (spread - 1) / spread);
+  return { upTo: below, over: above };
 }
 
 /** Where `isLow` turns from true to false between `low` and `high`. */

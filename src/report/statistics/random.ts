@@ -1,4 +1,4 @@
-// Random numbers that are the same again for the same seed: for bootstraps, and for tests with known truth.
+// Random numbers that are the same again for the same seed: for tests with known truth.
 // Pure; not for secrets.
 
 /** Numbers from 0 up to 1. */

@@ -2,6 +2,7 @@
 // Values are equally spaced, gaps filled in by the caller. Up to 2^18 of them take about a second; longer ones are
 // averaged down first (`downsample`).
 
+import { meanOf } from "./batches.ts";
 import { powerOfTwo, powers, transform } from "./fft.ts";
 
 /** The means of `factor` values each; what is left at the end is dropped. */
@@ -86,7 +87,7 @@ const BAND = 1.5;
 const SIDE_MIN = 8;
 const SIDE_MAX = 150;
 
-const PERIODS_MAX = 20;
+const PERIODS_MAX = 100;
 
 /**
  * The periods that stand out of their surroundings in the spectrum, strongest first, with a probability of at most
@@ -103,18 +104,18 @@ export function dominantPeriods(values: Float64Array, stepMs: number, alpha = 0.
   while (found.length < PERIODS_MAX) {
     const peak = highestPeak(power, taken);
     if (peak === null || peak.pValue > alpha) break;
-    const from = Math.max(0, peak.at - LOBE);
-    const to = Math.min(power.length - 1, peak.at + LOBE);
+    const { from, to } = slopesOf(power, peak.at);
     let share = 0;
     for (let at = from; at <= to; at++) share += taken[at] ? 0 : (spectrum[at]?.share ?? 0);
     found.push({ frequency: peak.at + 1 + offset(power, peak.at), share, pValue: peak.pValue });
     taken.fill(1, from, to + 1);
   }
   const rangeMs = values.length * stepMs;
+  const grounds = found.toSorted((a, b) => a.frequency - b.frequency);
   return found
     .sort((a, b) => b.share - a.share)
     .map(({ frequency, share, pValue }) => {
-      const ground = found.find((other) => isOvertone(frequency, other.frequency));
+      const ground = grounds.find((other) => isOvertone(frequency, other.frequency));
       return {
         periodMs: rangeMs / frequency,
         share,
@@ -122,6 +123,15 @@ export function dominantPeriods(values: Float64Array, stepMs: number, alpha = 0.
         overtoneOfMs: ground === undefined ? null : rangeMs / ground.frequency,
       };
     });
+}
+
+/** The frequencies around a peak that its power reaches: its lobe, and on for as long as the power falls. */
+function slopesOf(power: Float64Array, peak: number): { from: number; to: number } {
+  let from = Math.max(0, peak - LOBE);
+  while (from > 0 && (power[from - 1] ?? 0) < (power[from] ?? 0)) from -= 1;
+  let to = Math.min(power.length - 1, peak + LOBE);
+  while (to < power.length - 1 && (power[to + 1] ?? 0) < (power[to] ?? 0)) to += 1;
+  return { from, to };
 }
 
 function highestPeak(power: Float64Array, taken: Uint8Array): { at: number; pValue: number } | null {
@@ -169,10 +179,11 @@ function offset(power: Float64Array, at: number): number {
   return right >= left ? distance : -distance;
 }
 
-/** Whether `frequency` is a whole multiple (2, 3, ...) of `ground`, within half a step of the spectrum. */
+/** Whether `frequency` is a whole multiple (2, 3, ...) of `ground`, as far as the two are known. */
 function isOvertone(frequency: number, ground: number): boolean {
   const multiple = Math.round(frequency / ground);
-  return multiple >= 2 && Math.abs(frequency - multiple * ground) < 0.5;
+  const uncertain = Math.min(0.5 + 0.05 * multiple, ground / 4);
+  return multiple >= 2 && Math.abs(frequency - multiple * ground) < uncertain;
 }
 
 function windowed(values: Float64Array): Float64Array {
@@ -185,8 +196,4 @@ function windowed(values: Float64Array): Float64Array {
   return values.map(
     (value, at) => (value - mean - slope * (at - middle)) * (0.5 - 0.5 * Math.cos((2 * Math.PI * (at + 0.5)) / n)),
   );
-}
-
-function meanOf(values: Float64Array): number {
-  return values.length === 0 ? 0 : values.reduce((sum, value) => sum + value, 0) / values.length;
 }
