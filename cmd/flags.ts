@@ -26,15 +26,24 @@ export interface SwitchFlag {
   description: string;
 }
 
-export type Flags = Record<string, ValueFlag<unknown> | SwitchFlag>;
+/** A flag that may be given several times; without it: none. */
+export interface ListFlag {
+  kind: "list";
+  description: string;
+  hint: string;
+}
+
+export type Flags = Record<string, ValueFlag<unknown> | SwitchFlag | ListFlag>;
 
 type ValueOf<F> = F extends SwitchFlag
   ? boolean
-  : F extends ValueFlag<infer T>
-    ? F extends { default: string }
-      ? T
-      : T | undefined
-    : never;
+  : F extends ListFlag
+    ? readonly string[]
+    : F extends ValueFlag<infer T>
+      ? F extends { default: string }
+        ? T
+        : T | undefined
+      : never;
 export type Values<F extends Flags> = { [K in keyof F]: ValueOf<F[K]> };
 
 export interface Definition<F extends Flags> {
@@ -77,6 +86,10 @@ export function parseFlags<F extends Flags>(
       values[name] = given[name] === true;
       continue;
     }
+    if (flag.kind === "list") {
+      values[name] = given[name] ?? [];
+      continue;
+    }
     const fromEnv = flag.env && env[flag.env] !== "" ? env[flag.env] : undefined;
     const argument = given[name];
     const written = typeof argument === "string" ? argument : (fromEnv ?? flag.default);
@@ -93,11 +106,11 @@ export function parseFlags<F extends Flags>(
   return values as Values<F>;
 }
 
-function strictArgs(flags: Flags, argv: string[]): Record<string, string | boolean | undefined> {
+function strictArgs(flags: Flags, argv: string[]): ReturnType<typeof parseArgs>["values"] {
   const options = Object.fromEntries(
     Object.entries(flags).map(([name, flag]) => [
       name,
-      { type: flag.kind === "switch" ? "boolean" : "string" } as const,
+      { type: flag.kind === "switch" ? "boolean" : "string", multiple: flag.kind === "list" } as const,
     ]),
   );
   try {
@@ -129,6 +142,14 @@ async function helpOf({ name: command, summary, flags, notes }: Omit<Definition<
   for (const [name, flag] of Object.entries(flags)) {
     if (flag.kind === "switch") {
       args[name] = { type: "boolean", description: flag.description };
+      continue;
+    }
+    if (flag.kind === "list") {
+      args[name] = {
+        type: "string",
+        description: `${flag.description} (may be given several times)`,
+        valueHint: flag.hint,
+      };
       continue;
     }
     const description = flag.env ? `${flag.description} [${flag.env}]` : flag.description;
@@ -208,6 +229,11 @@ export function oneOf<T extends string, D extends { default?: string }>(options:
   const wanted = `one of ${options.join(", ")}`;
   const parse = (value: string) => options.find((option) => option === value);
   return { kind: "value" as const, hint: options.join("|"), wanted, parse, ...given };
+}
+
+/** Several of one kind. */
+export function list(hint: string, description: string): ListFlag {
+  return { kind: "list", hint, description };
 }
 
 export function toggle(description: string): SwitchFlag {

@@ -11,6 +11,7 @@ const commands: Record<string, () => Promise<{ command: Command }>> = {
   serve: () => import("./serve.ts"),
   count: () => import("./count.ts"),
   load: () => import("./load.ts"),
+  report: () => import("./report.ts"),
   "bench-insert": () => import("./bench-insert.ts"),
   store: () => import("./store.ts"),
   verify: () => import("./verify.ts"),
@@ -29,6 +30,7 @@ const USAGE = `reto3 ${versionText}: counts a stream of events exactly, per 10 m
   reto3 serve              takes events over HTTP and makes them durable
   reto3 count              prints how many events arrived, per 10 ms, second or minute
   reto3 load               sends events at a fixed rate and proves that what was acked was counted
+  reto3 report             says how evenly events came, how late, what went wrong, what a change did
   reto3 bench-insert       measures how many events a second the store takes
 
   reto3 store              shows what is in a store, and how long it is kept

@@ -99,10 +99,14 @@ async function sumMinute(
 }
 
 /**
- * The rows of one writer. Rows expire, and only a whole minute of them tells whether all are there: it is read whole and held
- * against what was sealed. An open partition has no such number: there the lifetime tells.
+ * The rows of one writer; some may lie outside of the range. Rows expire, and only a whole minute of them tells whether all are there: it is read whole and held
+ * against what was sealed. An open partition has no such number: there the lifetime tells. Throws EXPIRED.
  */
-async function countsOf(store: Store, claim: Claim, { period, fromUs, toUs }: CountQuestion): Promise<CountRow[]> {
+export async function countsOf(
+  store: Store,
+  claim: Claim,
+  { period, fromUs, toUs }: Pick<CountQuestion, "period" | "fromUs" | "toUs">,
+): Promise<CountRow[]> {
   const { minuteUs, sealedEvents } = claim;
   if (sealedEvents === null) {
     const rows = await store.counts(claim, period.name, fromUs, toUs);
