@@ -1,19 +1,27 @@
 // `reto3 report`: what the counts of a store and the records of load runs say: rate, LAG, health, exceptions, disk, comparison.
 
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
 import { systemClock } from "../src/clock.ts";
 import { DEFAULT_STORE } from "../src/config.ts";
 import { resolveRange } from "../src/counts/range.ts";
-import { quote, Reto3Error } from "../src/errors.ts";
+import { messageOf, quote, Reto3Error } from "../src/errors.ts";
 import { bucketCeilUs, bucketStartUs, SECOND_US } from "../src/period.ts";
+import { drawChart } from "../src/report/charts/chart.ts";
+import { chartsOf } from "../src/report/charts/charts.ts";
+import { svgFile } from "../src/report/charts/svg.ts";
 import type { Side } from "../src/report/comparison.ts";
+import { formatHtml } from "../src/report/html.ts";
+import type { Report } from "../src/report/model.ts";
 import { readForReport, type StoreReading } from "../src/report/reading.ts";
 import { readRecords } from "../src/report/records.ts";
 import { makeReport } from "../src/report/report.ts";
 import { Run } from "../src/report/run.ts";
 import { formatText } from "../src/report/text.ts";
 import type { Store } from "../src/store/store.ts";
+import { createWholeFile } from "../src/transfer/whole-file.ts";
 import { formatTimestamp, INSTANT_FORM, parseWhole } from "../src/units.ts";
-import { bytes, defineCommand, list, oneOf, text, whole, type Values } from "./flags.ts";
+import { bytes, defineCommand, list, oneOf, text, toggle, whole, type Values } from "./flags.ts";
 import { log, print, progress } from "./output.ts";
 import { rangeFlags, rangeOrAll } from "./range-flags.ts";
 import { openStoreAt, storeFlag } from "./store-flag.ts";
@@ -44,7 +52,13 @@ const flags = {
     wanted: 'a whole number from 1 to 1000000, or "all"',
     parse: (value: string) => (value === "all" ? Number.MAX_SAFE_INTEGER : parseWhole(value, 1, 1_000_000)),
   },
-  format: oneOf(["text", "json"], { default: "text", description: "how to print" }),
+  format: oneOf(["text", "json", "html"], {
+    default: "text",
+    description: "how to print; html: one page, with charts",
+  }),
+  output: text("file", { description: "where to; default: stdout" }),
+  charts: text("folder", { description: "writes each chart there, too, as NAME.svg" }),
+  force: toggle("replace files that are there"),
 };
 
 export const command = defineCommand({
@@ -60,6 +74,7 @@ Examples:
   reto3 report --store sqlite:reto3.db --record run.ndjson
   reto3 report --record 5000.ndjson --record 10000.ndjson --record 20000.ndjson
   reto3 report --last 1h --against-last 1h
+  reto3 report --last 7d --format html --output report.html --charts charts
   reto3 report --record after.ndjson --against-record before.ndjson`,
   run,
 });
@@ -101,8 +116,38 @@ async function run(values: Given): Promise<number> {
     budgetBytes: values.budget ?? null,
     comparison: isCompared ? { before, after } : null,
   });
-  await print(values.format === "json" ? `${JSON.stringify(report)}\n` : formatText(report));
+  if (values.charts !== undefined) await writeCharts(values.charts, report, values.force);
+  const written = FORMATS[values.format](report);
+  if (values.output === undefined) await print(written);
+  else await writeFile(values.output, written, values.force);
   return 0;
+}
+
+const FORMATS = {
+  text: formatText,
+  json: (report: Report) => `${JSON.stringify(report)}\n`,
+  html: formatHtml,
+};
+
+async function writeCharts(folder: string, report: Report, replace: boolean): Promise<void> {
+  const charts = chartsOf(report);
+  try {
+    await mkdir(folder, { recursive: true });
+  } catch (error) {
+    throw new Reto3Error("USAGE", `--charts: ${messageOf(error)}; want a folder`, { cause: error });
+  }
+  for (const chart of charts) await writeFile(join(folder, `${chart.id}.svg`), svgFile(drawChart(chart)), replace);
+  log.info(`${charts.length} charts in ${folder}`);
+}
+
+async function writeFile(path: string, content: string, replace: boolean): Promise<void> {
+  const file = await createWholeFile(path, { replace });
+  try {
+    await file.put(content);
+    await file.keep();
+  } finally {
+    await file.discard();
+  }
 }
 
 /** Records alone say enough; where a range or a store is named, both are wanted. */

@@ -28,14 +28,17 @@ export class Buckets {
   minutes = 0;
   readonly #correlations = new Float64Array(CORRELATION_BUCKETS + 1);
   #correlated = { minutes: 0, buckets: 0 };
+  #firstUs: number | undefined;
   #silent = { buckets: 0, fromUs: 0 };
   #endUs = Number.NaN;
 
-  /** The buckets of a stretch of a minute; a stretch that is cut counts as one in the curve, too. */
+  /** The buckets of a minute. In the curve whole minutes lie next to one another; where minutes are cut, time goes on. */
   add(fromUs: number, counts: Float64Array): void {
     if (fromUs !== this.#endUs) this.#silent = { buckets: 0, fromUs };
     this.#endUs = fromUs + counts.length * BUCKET_US;
-    const offset = this.minutes * BUCKETS_PER_MINUTE;
+    this.#firstUs ??= fromUs;
+    const isWhole = counts.length === BUCKETS_PER_MINUTE;
+    const offset = isWhole ? this.minutes * BUCKETS_PER_MINUTE : Math.round((fromUs - this.#firstUs) / BUCKET_US);
     this.minutes++;
     this.#correlate(counts);
     for (const [at, events] of counts.entries()) {

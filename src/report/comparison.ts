@@ -109,7 +109,7 @@ function sentence({ what, unit, before, after, low, high, ratio, pValue, verdict
   const change = `${words(before)} to ${words(after, unit)}`;
   if (low === null || high === null || pValue === null)
     return `${what}: from ${change}; there are too few values to tell whether that is more than chance.`;
-  const interval = `with 95 % confidence by ${words(low)} to ${words(high, unit)}; ${probability(pValue)}`;
+  const interval = `the difference is between ${words(low)} and ${words(high, unit)} with 95 % confidence; ${probability(pValue)}`;
   if (verdict === "no difference seen") return `${what}: no difference beyond chance (from ${change}; ${interval}).`;
   const share = ratio === null ? "" : ` by ${percent(Math.abs(ratio - 1))}`;
   return `${what} is ${verdict}${share}: from ${change} (${interval}).`;

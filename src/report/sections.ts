@@ -57,7 +57,7 @@ function comparisonOf({ comparison }: Report): Section | null {
     title: "Before and after",
     says,
     tables: [{ caption: `Before: ${before}. After: ${after}`, head, rows }],
-    charts: ["comparison"],
+    charts: [],
   };
 }
 
