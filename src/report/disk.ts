@@ -6,7 +6,7 @@ import { DAY_US, SECOND_US } from "../period.ts";
 import type { Retention, TableSize } from "../store/store.ts";
 import { formatBytes } from "../units.ts";
 import type { DiskSection, RateSection } from "./model.ts";
-import { instant, isoOf, rounded, span as spanWords } from "./numbers.ts";
+import { isoOf, rounded, span as spanWords } from "./numbers.ts";
 import type { StoreReading } from "./reading.ts";
 
 const SECONDS_PER_DAY = DAY_US / SECOND_US;
@@ -140,7 +140,7 @@ function sentences(section: Omit<DiskSection, "says">, rate: RateSection | null)
         ? `A budget of ${formatBytes(budget.bytes)} is never used up.`
         : budget.days === 0
           ? `A budget of ${formatBytes(budget.bytes)} is used up already.`
-          : `A budget of ${formatBytes(budget.bytes)} is used up in ${spanWords(budget.days * SECONDS_PER_DAY)}, on ${instant(budget.at ?? "")}.`,
+          : `A budget of ${formatBytes(budget.bytes)} is used up in ${spanWords(budget.days * SECONDS_PER_DAY)}, on ${(budget.at ?? "").slice(0, 10)}.`,
     );
   return says;
 }

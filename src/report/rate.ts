@@ -130,7 +130,7 @@ function silenceOf(
 ): RateSection["longestSilence"] {
   const bySecond = silences.longest;
   const fine = { seconds: longestSilence.buckets / 100, from: isoOf(longestSilence.fromUs) };
-  if (bySecond && bySecond.seconds >= fine.seconds)
+  if (bySecond && bySecond.seconds > fine.seconds)
     return { seconds: bySecond.seconds, from: isoOf(bySecond.fromUs), isLowerBound: true };
   return fine.seconds > 0 ? { ...fine, isLowerBound: isSample } : null;
 }
