@@ -89,7 +89,7 @@ export async function serveOne(values: ServeValues, access: Access, supervisor?:
       ...(supervisor && { sharesPort: true, reportOfAll: supervisor.reportOfAll }),
       onError: (error) => log.error(`a request failed: ${messageOf(error)}`),
     });
-    if (!supervisor) log.info(`listening on ${server.url}`);
+    if (!supervisor) sayWhere(server.url);
     if (isFirst) sayWhatHolds(store, values);
     supervisor?.listening(server);
     log.info(`${await stop}, draining`);
@@ -100,6 +100,12 @@ export async function serveOne(values: ServeValues, access: Access, supervisor?:
     if (upkeep) await settlesWithin(upkeep.stop(), UPKEEP_STOP_MS);
     await store.close();
   }
+}
+
+/** The first line has always been just this: scripts wait for it. */
+export function sayWhere(url: string, how = ""): void {
+  log.info(`listening on ${url}${how}`);
+  log.info(`see it live: open ${url}/ in a browser`);
 }
 
 function sayWhatHolds({ info }: Store, values: ServeValues): void {

@@ -6,6 +6,7 @@ import { Workers, type End } from "../src/http/workers.ts";
 import { takesSeveralWriters } from "../src/store/open.ts";
 import { formatDurationMs } from "../src/units.ts";
 import { log } from "./output.ts";
+import { sayWhere } from "./serve-one.ts";
 import type { ServeValues } from "./serve-flags.ts";
 import { stopSignal } from "./stop-signal.ts";
 import { taskVariable } from "./worker-task.ts";
@@ -43,7 +44,7 @@ export async function serveWorkers(values: ServeValues, count: number): Promise<
     return started.code || 1;
   }
   hasStarted = true;
-  if (typeof started === "object") log.info(`listening on ${started.url} with ${count} workers`);
+  if (typeof started === "object") sayWhere(started.url, ` with ${count} workers`);
   log.info(`${await stop}, draining`);
   return sayEnd(await drain(), values["drain-timeout"]);
 }
