@@ -23,7 +23,8 @@ for good ("forever"). 'reto3 store' shows it. On Cassandra a new lifetime holds 
 SQLite for all that is there: what is older than a shorter one goes at once.
 
 Tokens: openssl rand -base64 32 > tokens; chmod 600 tokens. Clients send "Authorization: Bearer TOKEN". Several in a file are
-good at the same time; lines with # are left out. /healthz, /readyz and GET / are open, and the page asks for a token of --read-token-file. Files are read at the start.
+good at the same time; lines with # are left out. /healthz, /readyz and GET / are open; the page at GET / asks
+for a token of --read-token-file. Files are read at the start.
 
 User and password of a Cassandra may stand in RETO3_CASSANDRA_USER and RETO3_CASSANDRA_PASSWORD_FILE (or RETO3_CASSANDRA_PASSWORD)
 instead; an address that has its own wins. One that cannot be reached is waited for (--store-wait), any other problem ends the start.

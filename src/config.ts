@@ -53,7 +53,7 @@ export const COUNTS_REQUESTS_MAX = 16;
 /** Who looks on at one process at once; others get 503. A tick of 2 kB a second to each of them is 3 Mbit/s. */
 export const VIEWERS_MAX = 200;
 
-/** What a viewer may leave unread before it is cut: a minute or two of ticks. */
+/** What a viewer may leave unread before it is cut: some minutes of ticks. */
 export const VIEWER_BACKLOG_BYTES_MAX = 256 * 1024;
 
 /** The store's clock and ours may differ by this much before serve warns. */
