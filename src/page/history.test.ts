@@ -36,7 +36,8 @@ function setUp(view: { lastMs: number } | Range) {
     });
   const clock = { nowMs: NOW };
   let onChange = () => {};
-  const past = new History({ ask, view, nowMs: () => clock.nowMs, onChange: () => onChange() });
+  const keptMs = (period: PeriodName) => (period === "10ms" ? 7 * 24 * HOUR : Infinity);
+  const past = new History({ ask, view, keptMs, nowMs: () => clock.nowMs, onChange: () => onChange() });
   return {
     past,
     clock,
@@ -56,6 +57,7 @@ const lengthOf = ({ range, period }: Asked) => (range.toMs - range.fromMs) / per
 
 test("nothing is asked before it is shown, and then once", async () => {
   const { past, asked, question, until } = setUp({ lastMs: HOUR });
+  past.tick();
   expect(asked).toEqual([]);
   past.show(past.view);
   past.show(past.view);
@@ -127,6 +129,13 @@ test("what has expired is shown in the next coarser period, and not asked for ag
   past.show({ fromMs: range.fromMs - 6 * SECOND, toMs: range.fromMs - SECOND });
   await question(3);
   expect(asked.map(({ period }) => period)).toEqual(["10ms", "10ms", "1s", "1s"]);
+});
+
+test("what is past its lifetime is not asked for at all", async () => {
+  const { past, question } = setUp({ fromMs: NOW - 8 * 24 * HOUR, toMs: NOW - 8 * 24 * HOUR + SECOND });
+  past.show(past.view);
+  expect((await question(0)).period).toBe("1s");
+  expect(past.period).toEqual({ wanted: "10ms", used: "1s" });
 });
 
 test("where minutes have expired too, that is said", async () => {

@@ -32,6 +32,8 @@ export interface HistoryOptions {
   ask: Ask;
   /** What is in view at first; nothing is asked before `show`. */
   view: { lastMs: number } | Range;
+  /** How long counts of that period are kept; Infinity: for good, or not known. */
+  keptMs: (period: PeriodName) => number;
   /** The server's clock. */
   nowMs: () => number;
   /** Something to show has changed. */
@@ -90,9 +92,17 @@ export class History {
     let used = wanted;
     for (let next: PeriodName | null = wanted; next; next = coarser(next)) {
       used = next;
-      if (range.fromMs > (this.#expiredMs.get(next) ?? -Infinity)) break;
+      if (range.fromMs > this.#expiredAtMs(next)) break;
     }
     return { wanted, used };
+  }
+
+  /** What begins then or earlier is not there any more in that period: the server said so, or it is past its lifetime. */
+  #expiredAtMs(period: PeriodName): number {
+    const { nowMs, keptMs } = this.#options;
+    // Minutes are asked for in any case: then the server says that they are gone.
+    const lifetimeMs = coarser(period) === null ? Infinity : keptMs(period);
+    return Math.max(nowMs() - lifetimeMs, this.#expiredMs.get(period) ?? -Infinity);
   }
 
   show(view: { lastMs: number } | Range): void {
@@ -110,9 +120,9 @@ export class History {
     this.#options.onChange();
   }
 
-  /** Once a second, while somebody looks. */
+  /** Once a second, while somebody looks; after the first `show`. */
   tick(): void {
-    if (this.isAsking) return;
+    if (this.isAsking || this.#askedAtMs === -Infinity) return;
     const waitedMs = this.#options.nowMs() - this.#askedAtMs;
     const needs = this.#needs();
     const refreshMs = needs === "seal" ? UNSEALED_REFRESH_MS : REFRESH_MS[this.period.used];

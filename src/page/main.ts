@@ -2,6 +2,7 @@
 // Knows the server by HTTP alone: GET /live and GET /counts.
 
 import type { RawData, Snapshot, Status, Tick } from "../live-messages.ts";
+import type { PeriodName } from "../period.ts";
 import { askAt } from "./ask.ts";
 import { byId, oncePerFrame, press, sayAt } from "./dom.ts";
 import { Feed, type Connection } from "./feed.ts";
@@ -48,8 +49,10 @@ const skewMs = () => (skews.length === 0 ? 0 : Math.max(...skews));
 const nowMs = () => Date.now() + skewMs();
 const at = (ms: number) => `${formatTime(ms, zone, "second").slice(11)} ${zoneLabel(ms, zone)}`;
 
+const keptMs = (period: PeriodName) => (snapshot?.retention[period] ?? Infinity) * 1_000;
+
 const ask = askAt(base, authorization);
-const past = new History({ ask, view: first.range, nowMs, onChange: () => historyView.draw() });
+const past = new History({ ask, view: first.range, keptMs, nowMs, onChange: () => historyView.draw() });
 const liveView = new LiveView({ recent, ask, zone: () => zone, isTable: (name) => tables.has(name) });
 const historyView = new HistoryView({
   past,
