@@ -46,6 +46,7 @@ export class Chart {
   #columns: [readonly number[], ...Values[]] = [[]];
   #range: Range = { fromMs: Date.now() - 300_000, toMs: Date.now() };
   readonly #draw = oncePerFrame(() => this.#drawNow());
+  #widthBefore = 0;
   readonly #hidden = new Set<number>();
 
   constructor(options: ChartOptions) {
@@ -56,6 +57,11 @@ export class Chart {
 
   /** `columns`: the starts of the buckets, ascending, and for each series their values. */
   show(columns: [readonly number[], ...Values[]], range: Range): void {
+    const isSame =
+      range.fromMs === this.#range.fromMs &&
+      range.toMs === this.#range.toMs &&
+      columns.every((values, at) => values === this.#columns[at]);
+    if (isSame) return;
     this.#columns = columns;
     this.#range = range;
     this.#draw();
@@ -84,8 +90,13 @@ export class Chart {
     return pixels / (this.#plot.over.clientWidth || 1);
   }
 
+  /** While it is not shown, for there is a table in its place, the one that it had. */
+  get #width(): number {
+    return this.#options.element.clientWidth || this.#widthBefore;
+  }
+
   get #hasRightAxis(): boolean {
-    return this.#options.rightDivisor !== undefined && this.#options.element.clientWidth >= NARROW_PIXELS;
+    return this.#options.rightDivisor !== undefined && this.#width >= NARROW_PIXELS;
   }
 
   #drawNow(): void {
@@ -95,11 +106,11 @@ export class Chart {
 
   #resize(): void {
     const { clientWidth, clientHeight } = this.#options.element;
-    // Not shown: there is a table in its place.
     if (clientWidth === 0 || (clientWidth === this.#plot.width && clientHeight === this.#plot.height)) return;
     // The right axis comes and goes with the width.
-    if (clientWidth < NARROW_PIXELS !== this.#plot.width < NARROW_PIXELS) this.restyle();
+    if (clientWidth < NARROW_PIXELS !== this.#widthBefore < NARROW_PIXELS) this.restyle();
     else this.#plot.setSize({ width: clientWidth, height: clientHeight });
+    this.#widthBefore = clientWidth;
   }
 
   #make(): uPlot {
@@ -118,7 +129,7 @@ export class Chart {
     };
     return new uPlot(
       {
-        width: element.clientWidth || 600,
+        width: this.#width || 600,
         height: element.clientHeight || 220,
         ms: 1,
         tzDate: (ms) => (this.#options.zone() === "utc" ? inUtc(ms) : new Date(ms)),
@@ -161,7 +172,7 @@ export class Chart {
       {
         ...common,
         // A label with milliseconds is wide.
-        space: (_plot, _axis, min, max) => (max - min < 20_000 ? 110 : 80),
+        space: (_plot, _axis, min, max) => (max - min < 20_000 ? 100 : 56),
         values: (_plot, ticks, _axis, _space, stepMs) => tickLabels(ticks, stepMs, zone()),
       },
       {

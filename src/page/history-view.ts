@@ -1,38 +1,31 @@
 // The history's charts, its controls and its texts. What is asked and when is history.ts.
 
-import { parseDurationMs } from "../units.ts";
 import { questionOf, type Ask } from "./ask.ts";
 import { Chart } from "./chart.ts";
 import { columnsOf, overlaid, rowsIn, summaryOf, type Columns, type Counts, type Row } from "./counts.ts";
 import { csvName, toCsv } from "./csv.ts";
-import { byId, download, oncePerFrame, press, say, sayAt } from "./dom.ts";
-import { watchGestures } from "./gestures.ts";
-import type { History } from "./history.ts";
+import { byId, download, oncePerFrame, say, sayAt } from "./dom.ts";
+import { HistoryControls, type HistoryControlsOptions } from "./history-controls.ts";
 import { formatCount, formatMs, formatSpan } from "./numbers.ts";
 import type { Recent } from "./recent.ts";
-import { aligned, panned, periodMs, zoomed, type Range } from "./span.ts";
+import { aligned, periodMs, type Range } from "./span.ts";
 import { showTable } from "./table.ts";
-import { detailFor, detailOf, formatField, formatRange, formatTime, parseField, zoneLabel, type Zone } from "./zone.ts";
+import { detailFor, detailOf, formatRange, formatTime, zoneLabel } from "./zone.ts";
 
 const PERIOD_WORDS = { "10ms": "10 ms", "1s": "second", "1m": "minute" } as const;
 
-export interface HistoryViewOptions {
-  past: History;
+export interface HistoryViewOptions extends HistoryControlsOptions {
   recent: Recent;
   ask: Ask;
   base: string;
-  zone: () => Zone;
-  firstMs: () => number | null;
   isTable: () => boolean;
-  /** The range has been changed by somebody. */
-  onMove: () => void;
 }
 
 export class HistoryView {
   readonly #options: HistoryViewOptions;
   readonly #events: Chart;
   readonly #lag: Chart;
-  readonly #element = byId("history-chart", HTMLElement);
+  readonly #controls: HistoryControls;
   #columns: { of: Counts; columns: Columns } | undefined;
   #shown: Counts | null = null;
   #tableOf = "";
@@ -41,10 +34,11 @@ export class HistoryView {
 
   constructor(options: HistoryViewOptions) {
     this.#options = options;
+    this.#controls = new HistoryControls(options);
     const common = {
       zone: options.zone,
       syncKey: "history",
-      onSelect: (range: Range) => this.#show(range),
+      onSelect: (range: Range) => this.#controls.show(range),
       onPoint: (at: number | null) => this.#sayPoint(at),
     };
     const [plot, lagPlot] = [byId("history-plot", HTMLElement), byId("history-lag-plot", HTMLElement)];
@@ -58,7 +52,8 @@ export class HistoryView {
       ],
       formatValue: formatMs,
     });
-    this.#watch();
+    this.#controls.watch(byId("history-chart", HTMLElement), this.#events);
+    byId("history-csv", HTMLElement).addEventListener("click", () => void this.#save());
   }
 
   restyle(): void {
@@ -66,107 +61,6 @@ export class HistoryView {
     this.#lag.restyle();
     this.#tableOf = "";
     this.draw();
-  }
-
-  #show(view: { lastMs: number } | Range): void {
-    this.#options.past.show(view);
-    this.#options.onMove();
-  }
-
-  /** False: that is as near or as far as it goes. */
-  #zoom(factor: number, aroundMs?: number): boolean {
-    const { past } = this.#options;
-    const { range, view } = past;
-    const next = zoomed(range, factor, aroundMs);
-    const spanMs = next.toMs - next.fromMs;
-    if (Math.abs(spanMs - (range.toMs - range.fromMs)) < 1) return false;
-    // With the pointer a place is meant, without it how much of the last.
-    this.#show("lastMs" in view && aroundMs === undefined ? { lastMs: spanMs } : next);
-    return true;
-  }
-
-  #pan(share: number): void {
-    this.#show(panned(this.#options.past.range, share));
-  }
-
-  #follow(): void {
-    const { fromMs, toMs } = this.#options.past.range;
-    this.#show({ lastMs: toMs - fromMs });
-  }
-
-  #toFirst(): void {
-    const { past, firstMs } = this.#options;
-    const first = firstMs();
-    const { fromMs, toMs } = past.range;
-    // Of the first events only the minute is known.
-    if (first !== null) this.#show({ fromMs: first, toMs: first + Math.max(60_000, toMs - fromMs) });
-  }
-
-  #watch(): void {
-    watchGestures(this.#element, {
-      timeAt: (x) => this.#events.timeAt(x),
-      shareOf: (pixels) => this.#events.shareOf(pixels),
-      zoom: (factor, aroundMs) => this.#zoom(factor, aroundMs),
-      pan: (share) => this.#pan(share),
-    });
-    const actions: Record<string, () => void> = {
-      back: () => this.#pan(-0.5),
-      forward: () => this.#pan(0.5),
-      "zoom-in": () => void this.#zoom(2),
-      "zoom-out": () => void this.#zoom(0.5),
-      follow: () => this.#follow(),
-      "history-csv": () => void this.#save(),
-    };
-    for (const [id, action] of Object.entries(actions)) byId(id, HTMLElement).addEventListener("click", action);
-    for (const button of document.querySelectorAll<HTMLElement>("[data-last]")) {
-      const lastMs = parseDurationMs(button.dataset["last"] ?? "") ?? 0;
-      button.addEventListener("click", () => this.#show({ lastMs }));
-    }
-    this.#element.addEventListener("keydown", (event) => this.#onKey(event));
-    byId("exact-form", HTMLFormElement).addEventListener("submit", (event) => {
-      event.preventDefault();
-      const [fromMs, toMs] = this.#exact();
-      if (fromMs !== null && toMs !== null && fromMs < toMs) this.#show({ fromMs, toMs });
-      else sayAt("exact-zone", "the first must be before the second");
-    });
-    byId("exact-form", HTMLElement)
-      .closest("details")
-      ?.addEventListener("toggle", () => this.#fillExact());
-  }
-
-  #onKey(event: KeyboardEvent): void {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const far = event.shiftKey ? 1 : 0.25;
-    const actions: Record<string, () => void> = {
-      "+": () => void this.#zoom(2),
-      "=": () => void this.#zoom(2),
-      "-": () => void this.#zoom(0.5),
-      _: () => void this.#zoom(0.5),
-      ArrowLeft: () => this.#pan(-far),
-      ArrowRight: () => this.#pan(far),
-      Home: () => this.#toFirst(),
-      End: () => this.#follow(),
-    };
-    const action = actions[event.key];
-    if (!action) return;
-    event.preventDefault();
-    action();
-  }
-
-  #exact(): [number | null, number | null] {
-    const zone = this.#options.zone();
-    return [
-      parseField(byId("from", HTMLInputElement).value, zone),
-      parseField(byId("to", HTMLInputElement).value, zone),
-    ];
-  }
-
-  #fillExact(): void {
-    const { past, zone } = this.#options;
-    const { fromMs, toMs } = past.range;
-    byId("from", HTMLInputElement).value = formatField(fromMs, zone());
-    byId("to", HTMLInputElement).value = formatField(toMs, zone());
-    sayAt("exact-zone", zoneLabel(fromMs, zone()));
   }
 
   #columnsOf(held: Counts): Columns {
@@ -203,10 +97,7 @@ export class HistoryView {
       `${follows}${formatRange(range.fromMs, range.toMs, zone(), detail)} ${zoneLabel(range.toMs, zone())}`,
     );
     sayAt("history-period", PERIOD_WORDS[past.held?.period ?? used]);
-    press(byId("follow", HTMLElement), past.isFollowing);
-    for (const button of document.querySelectorAll<HTMLElement>("[data-last]")) {
-      press(button, past.isFollowing && parseDurationMs(button.dataset["last"] ?? "") === spanMs);
-    }
+    this.#controls.press();
     const state = byId("history-state", HTMLElement);
     state.dataset["state"] = past.error ? "error" : past.isAsking && !past.isFollowing ? "asking" : "shown";
     say(state, past.error ? `✕ ${past.error.message}` : state.dataset["state"] === "asking" ? "asking …" : "");

@@ -1,66 +1,54 @@
 // The page that GET / shows a browser: brings together what the server says, what is looked at, and what is shown.
 // Knows the server by HTTP alone: GET /live and GET /counts.
 
-import type { RawData, Snapshot, Status, Tick } from "../live-messages.ts";
-import type { PeriodName } from "../period.ts";
 import { askAt } from "./ask.ts";
-import { byId, oncePerFrame, press, sayAt } from "./dom.ts";
+import { showConnection } from "./connection-view.ts";
+import { byId, oncePerFrame, sayAt } from "./dom.ts";
 import { Feed, type Connection } from "./feed.ts";
 import { HistoryView } from "./history-view.ts";
 import { History } from "./history.ts";
 import { LiveView } from "./live-view.ts";
-import { noticesOf, takenOf } from "./notices.ts";
-import { formatCount } from "./numbers.ts";
-import { Recent } from "./recent.ts";
-import { authorization, keepReadToken, keepSetting, readToken, setting } from "./settings.ts";
-import { showFigures, showNotices, showTaken } from "./status-view.ts";
-import { CHARTS, formatView, parseView, type ChartName } from "./view-state.ts";
-import { formatTime, zoneLabel, type Zone } from "./zone.ts";
+import { authorization, keepReadToken, setting } from "./settings.ts";
+import { showFigures } from "./status-view.ts";
+import { watchPause, watchTables, watchTheme, watchZone } from "./switches.ts";
+import { Told } from "./told.ts";
+import { formatView, parseView, type ChartName } from "./view-state.ts";
+import { formatTime, type Zone } from "./zone.ts";
 
 /** In the background for so long: others may have the place. */
 const AWAY_AFTER_MS = 60_000;
-/** So long it is said that the server was started again. */
-const RESTART_SHOWN_MS = 300_000;
+/** Of a store that is no older an hour would show one bar. */
 const YOUNG_MS = 900_000;
-/** Refusals are held against those of ten seconds before. */
-const LATELY_TICKS = 11;
-/** The clocks are compared by the quickest of so many messages. */
-const SKEW_TICKS = 30;
+/** Browsers allow only so many changes of the address. */
+const ADDRESS_CALM_MS = 250;
+
+// Before anything is drawn: without it the style sheet takes the page for one without JavaScript.
+document.documentElement.dataset["connection"] = "connecting";
 
 const base = new URL(".", location.href).href;
-const recent = new Recent();
-const first = parseView(location.search);
-
-let zone: Zone = first.zone ?? (setting("zone") === "local" ? "local" : "utc");
+const wanted = parseView(location.search);
+const tables = new Set<ChartName>(wanted.tables);
+const told = new Told();
+let zone: Zone = wanted.zone ?? (setting("zone") === "local" ? "local" : "utc");
 let connection: Connection = { kind: "connecting" };
-let snapshot: Snapshot | null = null;
-let status: Status | null = null;
-let raw: RawData = { sinceMs: null, events: null, bytes: null };
-let firstMs: number | null = null;
-let lastMessageMs = 0;
-let restarted: { atMs: number; isOther: boolean; untilMs: number } | null = null;
 let isPaused = false;
-let skews: number[] = [];
-let refusals: Record<string, number>[] = [];
-const tables = new Set<ChartName>(first.tables);
-
-/** The server's clock, as well as it can be known: the quickest message is the least late. */
-const skewMs = () => (skews.length === 0 ? 0 : Math.max(...skews));
-const nowMs = () => Date.now() + skewMs();
-const at = (ms: number) => `${formatTime(ms, zone, "second").slice(11)} ${zoneLabel(ms, zone)}`;
-
-const keptMs = (period: PeriodName) => (snapshot?.retention[period] ?? Infinity) * 1_000;
 
 const ask = askAt(base, authorization);
-const past = new History({ ask, view: first.range, keptMs, nowMs, onChange: () => historyView.draw() });
-const liveView = new LiveView({ recent, ask, zone: () => zone, isTable: (name) => tables.has(name) });
+const past = new History({
+  ask,
+  view: wanted.range,
+  keptMs: (period) => (told.snapshot?.retention[period] ?? Infinity) * 1_000,
+  nowMs: () => told.nowMs,
+  onChange: () => historyView.draw(),
+});
+const liveView = new LiveView({ recent: told.recent, ask, zone: () => zone, isTable: (name) => tables.has(name) });
 const historyView = new HistoryView({
   past,
-  recent,
+  recent: told.recent,
   ask,
   base,
   zone: () => zone,
-  firstMs: () => firstMs,
+  firstMs: () => told.firstMs,
   isTable: () => tables.has("history"),
   onMove: () => keepAddress(),
 });
@@ -69,185 +57,67 @@ const feed = new Feed({
   url: new URL("live", base).href,
   headers: authorization,
   onSnapshot: (message) => {
-    const isNew = snapshot !== null && snapshot.server.startId !== message.server.startId;
-    if (isNew) {
-      const { startedMs } = message.server;
-      restarted = { atMs: startedMs, isOther: startedMs < lastMessageMs, untilMs: Date.now() + RESTART_SHOWN_MS };
-    }
-    if (isNew || snapshot === null) refusals = [];
-    const isFirst = snapshot === null;
-    // Of a store that is that young an hour would show one bar.
-    const isYoung = message.firstMs === null || message.nowMs - message.firstMs < YOUNG_MS;
-    snapshot = message;
-    raw = message.raw;
-    firstMs = message.firstMs;
-    take(message, true);
-    // Not before: the server's clock was not known, and it may have wanted a token.
-    if (isFirst) past.show(isYoung && location.search === "" ? { lastMs: YOUNG_MS } : past.view);
+    const isFirst = told.snapshot === null;
+    told.takeSnapshot(message);
+    if (isFirst) showHistory();
     else if (past.error) past.reload();
+    onNews();
   },
-  onTick: (message) => take(message, false),
+  onTick: (message) => {
+    told.takeTick(message);
+    onNews();
+  },
   onConnection: (now) => {
     connection = now;
     document.documentElement.dataset["connection"] = now.kind;
     // Who may not look on may still ask.
     if (now.kind === "turned-away" && !past.held && !past.isAsking) past.show(past.view);
-    showConnection();
+    showConnection(connection, told, isPaused, zone);
   },
 });
 
-function take(message: Tick, isSnapshot: boolean): void {
-  lastMessageMs = message.nowMs;
-  skews = [...skews, message.nowMs - Date.now()].slice(-SKEW_TICKS);
-  status = message.status;
-  raw = message.raw ?? raw;
-  refusals = [...refusals, message.status.refused].slice(-LATELY_TICKS);
-  recent.add(message, isSnapshot);
-  firstMs ??= message.seconds.find(([, events]) => events > 0)?.[0] ?? null;
+/** Not before the first snapshot: the server's clock was not known, and it may have wanted a token. */
+function showHistory(): void {
+  const isYoung = told.firstMs === null || told.nowMs - told.firstMs < YOUNG_MS;
+  past.show(isYoung && location.search === "" ? { lastMs: YOUNG_MS } : past.view);
+}
+
+function onNews(): void {
   if (isPaused || document.hidden) return;
   show();
   past.tick();
 }
 
 const show = oncePerFrame(() => {
+  const { snapshot, status, raw, firstMs, asOfMs, skewMs, refusedLately } = told;
   if (snapshot && status) {
-    const [lastSecondStart, lastSecondEvents] = recent.lastSecond;
-    const figures = { snapshot, status, raw, firstMs, zone, lastSecondEvents, nowMs: lastMessageMs, skewMs: skewMs() };
-    showFigures({ ...figures, refusedLately: refusedLately() });
-    if (lastSecondStart > 0) liveView.show();
-    byId("empty", HTMLElement).hidden = firstMs !== null;
-    if (firstMs === null) showEmpty();
+    const [, lastSecondEvents] = told.recent.lastSecond;
+    showFigures({ snapshot, status, raw, lastSecondEvents, refusedLately, firstMs, nowMs: asOfMs, skewMs, zone });
+    liveView.show();
+    showEmpty(firstMs === null);
   }
   historyView.draw();
-  showConnection();
+  showConnection(connection, told, isPaused, zone);
 });
 
-function showConnection(): void {
-  const { kind } = connection;
-  const texts: Record<Connection["kind"], string> = {
-    connecting: "connecting …",
-    open: "live",
-    lost: "connection lost",
-    "turned-away": "the server shows nothing just now",
-    unauthorized: "needs a token",
-    away: "asleep in the background",
-  };
-  sayAt("connection-text", isPaused && kind === "open" ? "live, but paused" : texts[kind]);
-  sayAt(
-    "as-of",
-    lastMessageMs === 0 ? "" : kind === "open" && !isPaused ? at(lastMessageMs) : `as of ${at(lastMessageMs)}`,
-  );
-  const retryMs = "retryAtMs" in connection ? connection.retryAtMs - Date.now() : null;
-  sayAt(
-    "connection-retry",
-    retryMs === null ? "" : retryMs <= 0 ? "trying again …" : `trying again in ${Math.ceil(retryMs / 1_000)} s`,
-  );
-  if (!isPaused || kind !== "open") showTaken(takenOf(connection, status));
-  byId("token-form", HTMLElement).hidden = kind !== "unauthorized";
-  if (kind === "unauthorized") sayAt("token-error", readToken() === "" ? "" : "That token is not accepted.");
-  const rate = kind === "open" ? `${formatCount(recent.lastSecond[1])}/s` : texts[kind];
-  const title = `${status?.problem && kind === "open" ? "✕ " : ""}${rate} · reto3`;
-  if (document.title !== title) document.title = title;
-  const isLately = restarted !== null && Date.now() < restarted.untilMs;
-  const situation = { connection, snapshot, status, skewMs: skewMs(), refusedLately: refusedLately(), isPaused };
-  showNotices(
-    noticesOf({
-      ...situation,
-      asOf: lastMessageMs === 0 ? "" : at(lastMessageMs),
-      restarted: restarted && isLately ? { at: at(restarted.atMs), isOther: restarted.isOther } : null,
-    }),
-  );
-}
-
-function showEmpty(): void {
-  const created = formatTime(lastMessageMs, "utc", "ms");
+function showEmpty(isEmpty: boolean): void {
+  byId("empty", HTMLElement).hidden = !isEmpty;
   const curl = byId("empty-curl", HTMLElement);
   // Once: it is there to be copied.
-  if (curl.textContent === "") curl.textContent = `curl -d 'value=${created}' ${base}`;
+  if (curl.textContent !== "") return;
+  curl.textContent = `curl -d 'value=${formatTime(told.asOfMs, "utc", "ms")}' ${base}`;
   sayAt("empty-load", `reto3 load --url ${base} --rps 5000 --duration 10s`);
-}
-
-function refusedLately(): Record<string, number> {
-  const [before, now] = [refusals[0] ?? {}, refusals.at(-1) ?? {}];
-  return Object.fromEntries(
-    Object.entries(now).map(([reason, count]) => [reason, Math.max(0, count - (before[reason] ?? 0))]),
-  );
 }
 
 let addressTimer: ReturnType<typeof setTimeout> | undefined;
 
-/** The address says what is looked at; not at each step of a movement, for browsers allow only so many. */
-function keepAddress(isBack = false): void {
+/** The address says what is looked at, so that it can be sent to somebody. */
+function keepAddress(): void {
   clearTimeout(addressTimer);
   addressTimer = setTimeout(() => {
-    const view = { range: past.view, zone, tables };
-    const isSamePlace = formatView({ ...view, range: parseView(location.search).range }) === formatView(view);
-    const address = location.pathname + formatView(view) + location.hash;
-    // "Back" leads to what was looked at before; how it is shown stays as it is.
-    if (isBack || isSamePlace) history.replaceState(null, "", address);
-    else history.pushState(null, "", address);
-  }, 250);
-}
-
-window.addEventListener("popstate", () => {
-  past.show(parseView(location.search).range);
-  keepAddress(true);
-});
-
-function watchSwitches(): void {
-  const zoneSelect = byId("zone", HTMLSelectElement);
-  zoneSelect.value = zone;
-  const name = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  const local = zoneSelect.options[1];
-  if (local) local.textContent = `Local times (${name})`;
-  zoneSelect.addEventListener("change", () => {
-    zone = zoneSelect.value === "local" ? "local" : "utc";
-    keepSetting("zone", zone);
-    restyle();
-    keepAddress();
-  });
-  const theme = byId("theme", HTMLSelectElement);
-  const setTheme = (value: string) => {
-    if (value === "light" || value === "dark") document.documentElement.dataset["theme"] = value;
-    else delete document.documentElement.dataset["theme"];
-    restyle();
-  };
-  theme.value = setting("theme") ?? "system";
-  setTheme(theme.value);
-  theme.addEventListener("change", () => {
-    keepSetting("theme", theme.value);
-    setTheme(theme.value);
-  });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", restyle);
-  const pause = byId("pause", HTMLButtonElement);
-  pause.addEventListener("click", () => {
-    isPaused = !isPaused;
-    press(pause, isPaused);
-    show();
-  });
-  for (const chart of CHARTS) watchTableButton(chart);
-}
-
-function restyle(): void {
-  liveView.restyle();
-  historyView.restyle();
-  show();
-}
-
-function watchTableButton(chart: ChartName): void {
-  const button = byId(`${chart}-table-button`, HTMLButtonElement);
-  const apply = () => {
-    press(button, tables.has(chart));
-    byId(`${chart}-table`, HTMLElement).hidden = !tables.has(chart);
-    byId(chart === "history" ? "history-chart" : `${chart}-plot`, HTMLElement).hidden = tables.has(chart);
-  };
-  apply();
-  button.addEventListener("click", () => {
-    if (!tables.delete(chart)) tables.add(chart);
-    apply();
-    show();
-    keepAddress();
-  });
+    const query = formatView({ range: past.view, zone, tables });
+    history.replaceState(null, "", location.pathname + query + location.hash);
+  }, ADDRESS_CALM_MS);
 }
 
 function watchPresence(): void {
@@ -257,16 +127,37 @@ function watchPresence(): void {
     clearTimeout(leaving);
     if (document.hidden) {
       leaving = setTimeout(() => feed.leave(), AWAY_AFTER_MS);
-    } else {
-      if (isWaiting()) feed.open();
-      show();
+      return;
     }
+    if (isWaiting()) feed.open();
+    show();
   });
   window.addEventListener("online", () => isWaiting() && feed.open());
   // The seconds until the next attempt.
-  setInterval(() => "retryAtMs" in connection && showConnection(), 1_000);
+  setInterval(() => "retryAtMs" in connection && showConnection(connection, told, isPaused, zone), 1_000);
 }
 
+function restyle(): void {
+  liveView.restyle();
+  historyView.restyle();
+  show();
+}
+
+watchZone(zone, (chosen) => {
+  zone = chosen;
+  restyle();
+  keepAddress();
+});
+watchTheme(restyle);
+watchPause((now) => {
+  isPaused = now;
+  show();
+});
+watchTables(tables, () => {
+  show();
+  keepAddress();
+});
+watchPresence();
 byId("token-form", HTMLFormElement).addEventListener("submit", (event) => {
   event.preventDefault();
   const field = byId("token", HTMLInputElement);
@@ -274,8 +165,4 @@ byId("token-form", HTMLFormElement).addEventListener("submit", (event) => {
   field.value = "";
   feed.open();
 });
-
-watchSwitches();
-watchPresence();
-historyView.draw();
 feed.open();
