@@ -26,6 +26,7 @@ export function showFigures(figures: Figures): void {
   sayAt("now-rate", formatCount(lastSecondEvents));
   sayAt("now-stored", `in the last second; this server stored ${formatCount(status.storedPerSec)}/s over 10 s`);
   sayAt("now-durability", `A 2xx means here: the event is ${snapshot.store.durability}.`);
+  sayAt("now-store", `Store: ${snapshot.store.location}; raw events: ${shortRaw(figures)}.`);
   showVitals(figures);
   showFacts(figures);
 }
@@ -108,6 +109,13 @@ function describeRaw(
     raw.sinceMs === null ? "" : `since ${time(raw.sinceMs)}`,
   ].filter((part) => part !== "");
   return there.length === 0 ? kept : `${kept}; when last looked: ${there.join(", ")}`;
+}
+
+/** In a few words: the rest is at the bottom. */
+function shortRaw({ snapshot: { keep, retention }, raw: { sinceMs }, zone }: Figures): string {
+  if (keep === "summary") return "none, only counts";
+  const kept = `kept ${formatLifetime(retention.events)}`;
+  return sinceMs === null ? kept : `since ${formatTime(sinceMs, zone, "minute")} ${zoneLabel(sinceMs, zone)}, ${kept}`;
 }
 
 function describeRefused(refused: Record<string, number>, lately: Record<string, number>): string {
