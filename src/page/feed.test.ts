@@ -3,7 +3,7 @@ import type { Tick } from "../live-messages.ts";
 import { Feed, type Connection } from "./feed.ts";
 
 /** A server that answers as `answer` says, and a feed that is connected to it. */
-function setUp(answer: (request: Request, attempt: number) => Response, silenceMaxMs = 60_000) {
+function setUp(answer: (request: Request, attempt: number) => Response, silenceMaxMs = 60_000, leavesAtOnce = false) {
   let attempts = 0;
   const server = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: (request) => answer(request, attempts++) });
   const heard: string[] = [];
@@ -13,7 +13,10 @@ function setUp(answer: (request: Request, attempt: number) => Response, silenceM
     url: server.url.href,
     silenceMaxMs,
     headers: () => ({ Authorization: "Bearer abc" }),
-    onSnapshot: ({ nowMs }) => void heard.push(`snapshot ${nowMs}`),
+    onSnapshot: ({ nowMs }) => {
+      heard.push(`snapshot ${nowMs}`);
+      if (leavesAtOnce) feed.leave();
+    },
     onTick: ({ nowMs }: Tick) => {
       heard.push(`tick ${nowMs}`);
       onNews();
@@ -85,6 +88,14 @@ test("401 is not tried again until somebody opens", async () => {
   page.feed.open();
   await page.until(() => page.kinds().includes("open"));
   expect(page.kinds()).toEqual(["connecting", "unauthorized", "connecting", "open"]);
+});
+
+test("what came together with the reason to leave is not handed on either", async () => {
+  const both = `${SNAPSHOT}event: tick\ndata: {"nowMs":2}\n\n`;
+  await using page = setUp(() => stream(both), 60_000, true);
+  page.feed.open();
+  await page.until(() => page.kinds().includes("away"));
+  expect(page.heard).toEqual(["snapshot 1"]);
 });
 
 test("what comes after somebody has left is not handed on", async () => {

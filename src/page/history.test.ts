@@ -84,6 +84,17 @@ test("a question that is no longer wanted is called off, and its answer does not
   expect(past.held?.period).toBe("1s");
 });
 
+test("that a question was called off is no error", async () => {
+  const { past, question, until } = setUp({ lastMs: HOUR });
+  past.show(past.view);
+  const first = await question(0);
+  past.show({ fromMs: NOW - 20 * MINUTE, toMs: NOW - 10 * MINUTE });
+  first.refuse(0);
+  (await question(1)).answer();
+  await until(() => past.held !== null || past.error !== null);
+  expect(past.error).toBeNull();
+});
+
 test("moving within what is held asks nothing", async () => {
   const { past, asked, question, until } = setUp({ fromMs: NOW - 2 * HOUR, toMs: NOW - HOUR });
   past.show(past.view);

@@ -70,7 +70,9 @@ test("refusals of the last ten seconds are counted by reason, and not those of a
   }
   expect(told.refusedLately).toEqual({ invalid: 10, queue_full: 0 });
   told.takeSnapshot(snapshot(START + 30_000, "b", START + 29_000));
-  expect(told.refusedLately).toEqual({});
+  told.takeTick(tick(START + 31_000, { refused: { invalid: 100 } }));
+  told.takeTick(tick(START + 32_000, { refused: { invalid: 104 } }));
+  expect(told.refusedLately).toEqual({ invalid: 104 });
 });
 
 test("the first events of an empty store are noticed, and raw data stays what it was until it is told again", () => {
