@@ -112,13 +112,22 @@ function showEmpty(isEmpty: boolean): void {
 let addressTimer: ReturnType<typeof setTimeout> | undefined;
 
 /** The address says what is looked at, so that it can be sent to somebody. */
-function keepAddress(): void {
+function keepAddress(isBack = false): void {
   clearTimeout(addressTimer);
   addressTimer = setTimeout(() => {
-    const query = formatView({ range: past.view, zone, tables });
-    history.replaceState(null, "", location.pathname + query + location.hash);
+    const view = { range: past.view, zone, tables };
+    const isSamePlace = formatView({ ...view, range: parseView(location.search).range }) === formatView(view);
+    const address = location.pathname + formatView(view) + location.hash;
+    // "Back" leads to what was looked at before; how it is shown stays as it is.
+    if (isBack || isSamePlace) history.replaceState(null, "", address);
+    else history.pushState(null, "", address);
   }, ADDRESS_CALM_MS);
 }
+
+window.addEventListener("popstate", () => {
+  past.show(parseView(location.search).range);
+  keepAddress(true);
+});
 
 function watchPresence(): void {
   let leaving: ReturnType<typeof setTimeout> | undefined;
