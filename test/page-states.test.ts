@@ -8,7 +8,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { VIEWERS_MAX } from "../src/config.ts";
 import { openStore } from "../src/store/open.ts";
-import { historyIsShown, isConnected, numberIn, says, tableRows, withChromium } from "./support/browser.ts";
+import { historyIsShown, connectionIs, numberIn, says, tableRows, withChromium } from "./support/browser.ts";
 import { canMakeCertificates, makeCertificate } from "./support/certificate.ts";
 import { PAST_US, writePast } from "./support/past.ts";
 import { reto3, serve, temporaryFolder, until } from "./support/reto3.ts";
@@ -55,17 +55,17 @@ withChromium((open) => {
         const asked: string[] = [];
         page.on("request", (request) => asked.push(request.url()));
         await page.locator("#token-form").waitFor();
-        await says(page, "#connection-text", "needs a token");
+        await connectionIs(page, "unauthorized");
         await page.locator("#token").fill("no token of this server");
         await page.keyboard.press("Enter");
         await says(page, "#token-error", "not accepted");
         await page.locator("#token").fill(TOKEN);
         await page.keyboard.press("Enter");
-        await isConnected(page);
+        await connectionIs(page, "open");
         await page.locator("#token-form").waitFor({ state: "hidden" });
         await historyIsShown(page);
         await page.reload();
-        await isConnected(page);
+        await connectionIs(page, "open");
         expect(await page.locator("#token").inputValue()).toBe("");
         expect(asked.filter((url) => url.endsWith("/live")).length).toBeGreaterThan(2);
         expect([...asked, page.url()].filter((url) => url.includes(TOKEN))).toEqual([]);
@@ -90,7 +90,7 @@ withChromium((open) => {
         const { page } = visit;
         await page.locator("#token").fill(TOKEN);
         await page.keyboard.press("Enter");
-        await isConnected(page);
+        await connectionIs(page, "open");
         await historyIsShown(page);
       },
       RUN_MS,
@@ -101,15 +101,18 @@ withChromium((open) => {
     "a server that has as many viewers as it takes: its words, and the page when there is room",
     async () => {
       await using server = await serve("memory:");
-      const viewers = Array.from({ length: VIEWERS_MAX }, () => new AbortController());
-      const streams = viewers.map(({ signal }) => fetch(`${server.url}/live`, { signal }));
-      for (const stream of streams) expect((await stream).status).toBe(200);
+      const leaving = new AbortController();
+      const viewers = await Promise.all(
+        Array.from({ length: VIEWERS_MAX }, () => fetch(`${server.url}/live`, { signal: leaving.signal })),
+      );
       await using visit = await open(server.url, { expected: /status of 503/ });
       const { page } = visit;
-      await says(page, "#connection-text", "turned away");
+      await connectionIs(page, "turned-away");
       await says(page, '[data-notice="connection"]', `${VIEWERS_MAX} look on already`);
-      for (const viewer of viewers) viewer.abort();
-      await isConnected(page);
+      // Read until now: a viewer that nobody refers to any more is collected, and gone.
+      expect(viewers.filter(({ ok }) => ok)).toHaveLength(VIEWERS_MAX);
+      leaving.abort();
+      await connectionIs(page, "open");
       expect(await page.locator('[data-notice="connection"]').count()).toBe(0);
     },
     RUN_MS,
@@ -121,12 +124,12 @@ withChromium((open) => {
       await using server = await serve("memory:");
       await using visit = await open(server.url, { expected: /net::ERR_/ });
       const { page } = visit;
-      await isConnected(page);
+      await connectionIs(page, "open");
       server.pause();
-      await says(page, "#connection-text", "connection lost");
+      await connectionIs(page, "lost");
       await says(page, "#as-of", "as of");
       server.resume();
-      await isConnected(page);
+      await connectionIs(page, "open");
       // The same start of the server as before.
       expect(await page.locator("[data-notice]").allInnerTexts()).toEqual([]);
     },

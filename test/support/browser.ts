@@ -36,9 +36,7 @@ export function withChromium(cases: (open: Visitor) => void): void {
   describe.skipIf(!file)("in Chromium", () => {
     let browser: Browser;
     beforeAll(async () => {
-      // Chromium has no sandbox for root, as whom containers run.
-      const args = process.getuid?.() === 0 ? ["--no-sandbox"] : [];
-      browser = await chromium.launch({ ...(file && { executablePath: file }), args });
+      browser = await launchChromium();
     }, LAUNCH_MS);
     afterAll(() => browser.close(), LAUNCH_MS);
     cases(async (url, { expected, prepare, ...options } = {}) => {
@@ -59,6 +57,13 @@ export function withChromium(cases: (open: Visitor) => void): void {
       };
     });
   });
+}
+
+/** Throws where there is none. */
+export function launchChromium(): Promise<Browser> {
+  // It has no sandbox for root, as whom containers run.
+  const args = process.getuid?.() === 0 ? ["--no-sandbox"] : [];
+  return chromium.launch({ ...(file && { executablePath: file }), args });
 }
 
 function watch(page: Page, origin: string, complain: (text: string) => void): void {
@@ -82,8 +87,9 @@ export async function says(page: Page, selector: string, text: string | RegExp):
   await page.locator(selector, { hasText: text }).waitFor({ state: "attached" });
 }
 
-export async function isConnected(page: Page): Promise<void> {
-  await page.locator("html[data-connection=open]").waitFor({ state: "attached" });
+/** Resolves when the page says of its connection that it is so: src/page/index.html has the words. */
+export async function connectionIs(page: Page, state: "open" | "lost" | "turned-away" | "unauthorized"): Promise<void> {
+  await page.locator(`html[data-connection="${state}"]`).waitFor({ state: "attached" });
 }
 
 /** The number that an element shows; NaN where it shows none. */
