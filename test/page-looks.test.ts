@@ -4,9 +4,9 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { source as axe } from "axe-core";
 import type { Page } from "playwright-core";
-import { historyIsShown, connectionIs, says, tableRows, withChromium } from "./support/browser.ts";
+import { connectionIs, historyIsShown, numberIn, says, tableRows, withChromium } from "./support/browser.ts";
 import { load } from "./support/load.ts";
-import { serve, type Server } from "./support/reto3.ts";
+import { serve, until, type Server } from "./support/reto3.ts";
 
 const RUN_MS = 60_000;
 const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
@@ -147,6 +147,26 @@ withChromium((open) => {
       expect(await ground()).toBe(light);
       await page.locator("#theme").selectOption("system");
       expect(await ground()).toBe(dark);
+    },
+    RUN_MS,
+  );
+
+  test(
+    "what is paused stands still while another page goes on, until it goes on too",
+    async () => {
+      await using server = await serve("memory:");
+      const post = () => fetch(server.url, { method: "POST", body: "value=2016-05-28+11:11:11.123456" });
+      await post();
+      await using still = await open(server.url);
+      await using other = await open(server.url);
+      for (const { page } of [still, other]) await until(async () => (await numberIn(page, "#now-total")) === 1);
+      await still.page.locator("#pause").click();
+      await says(still.page, '[data-notice="paused"]', "Paused");
+      await post();
+      await until(async () => (await numberIn(other.page, "#now-total")) === 2);
+      expect(await numberIn(still.page, "#now-total")).toBe(1);
+      await still.page.locator("#pause").click();
+      await until(async () => (await numberIn(still.page, "#now-total")) === 2);
     },
     RUN_MS,
   );
