@@ -31,8 +31,6 @@ export interface Anomalies {
   threshold: number;
   /** In the whole range, if there is no anomaly at all. */
   expectedFalseAlarms: number;
-  /** Variance / mean of the minutes around what is expected. */
-  spread: number;
 }
 
 export interface AnomalyOptions {
@@ -60,6 +58,11 @@ const MAD_SCALE = 1.4826;
 const BUSY_EVENTS = 20;
 
 const ROUNDS = 4;
+const SMOOTHINGS = 5;
+const GROUPS = 4;
+
+/** Events a minute; nothing can be scaled to 0. */
+const EXPECTED_MIN = 0.01;
 
 const MINUTES_PER_DAY = DAY_US / MINUTE_US;
 
@@ -72,7 +75,7 @@ export function findAnomalies(minutes: readonly MinuteCount[], options: AnomalyO
   const seasonUs = options.seasonUs ?? (rangeUs >= WEEKLY_FROM_US ? 7 * DAY_US : DAY_US);
   const events = Float64Array.from(minutes, (minute) => minute.events);
   const season = isSeasonal ? seasonOf(minutes, seasonUs) : new Float64Array(events.length).fill(1);
-  const { expected, scores, spread } = judged(events, season, isSeasonal, threshold);
+  const { expected, scores } = judged(events, season, isSeasonal, threshold);
   return {
     found: minutes
       .map(({ startUs }, at) => ({
@@ -85,7 +88,6 @@ export function findAnomalies(minutes: readonly MinuteCount[], options: AnomalyO
     method: isSeasonal ? "seasonal median" : "robust z-score",
     threshold,
     expectedFalseAlarms: (falseAlarmsPerDay * minutes.length) / MINUTES_PER_DAY,
-    spread,
   };
 }
 
@@ -100,7 +102,9 @@ function seasonOf(minutes: readonly MinuteCount[], seasonUs: number): Float64Arr
     for (let by = -SEASON_REACH; by <= SEASON_REACH; by++) near.push(...(gathered[(slot + by + slots) % slots] ?? []));
     const median = medianOf(near);
     // Medians of small counts are whole numbers: too coarse. Never 0, which nothing could be scaled to.
-    return median >= BUSY_EVENTS ? median : Math.max(0.01, near.reduce((sum, one) => sum + one, 0) / near.length);
+    return median >= BUSY_EVENTS
+      ? median
+      : Math.max(EXPECTED_MIN, near.reduce((sum, one) => sum + one, 0) / near.length);
   });
   return Float64Array.from(minutes, ({ startUs }) => levels[slotOf(startUs)] ?? 1);
 }
@@ -108,53 +112,77 @@ function seasonOf(minutes: readonly MinuteCount[], seasonUs: number): Float64Arr
 interface Judged {
   expected: Float64Array;
   scores: Float64Array;
-  spread: number;
 }
 
 function judged(events: Float64Array, season: Float64Array, isSeasonal: boolean, threshold: number): Judged {
-  const reach = isSeasonal ? SEASONAL_REACH : REACH;
   const usual = medianOf(events);
   const busy = usual >= BUSY_EVENTS;
   const isDead = (at: number) => events[at] === 0 && busy && (!isSeasonal || (season[at] ?? 0) >= BUSY_EVENTS);
   let isLeftOut = isDead;
-  let result: Judged | undefined;
+  let result: Judged = { expected: season, scores: season };
   for (let round = 0; round < ROUNDS; round++) {
-    const level = movingLevel(events, season, reach, isLeftOut, busy);
-    const expected = season.map((one, at) => one * (level[at] ?? 0));
-    const distances = events.map(
-      (one, at) => (one - (expected[at] ?? 0)) / Math.sqrt(Math.max(0.01, expected[at] ?? 0)),
+    const expected = smoothed(events, season, isSeasonal, isLeftOut, busy);
+    const distances = events.map((one, at) => (one - (expected[at] ?? 0)) / Math.sqrt(expected[at] ?? 1));
+    const distancesOf = (members: Uint32Array) => Float64Array.from(members, (at) => distances[at] ?? 0);
+    const spreads = spreadsOf(expected, (members) =>
+      round === 0
+        ? robustSquare(distancesOf(members))
+        : meanSquare(distancesOf(members.filter((at) => !isLeftOut(at)))),
     );
-    const spread = Math.max(1, round === 0 ? robustSquare(distances) : clippedSquare(distances, isLeftOut));
-    const scores = events.map((one, at) => scoreOf(one, expected[at] ?? 0, spread));
-    result = { expected, scores, spread };
+    const scores = events.map((one, at) => scoreOf(one, expected[at] ?? 0, spreads[at] ?? 1));
+    result = { expected, scores };
     isLeftOut = (at) => Math.abs(scores[at] ?? 0) > threshold || isDead(at);
   }
-  return result ?? { expected: events, scores: events, spread: 1 };
+  return result;
+}
+
+/** The season times its moving level, and without a season that smoothed again: twicing (J. W. Tukey, 1977). */
+function smoothed(
+  events: Float64Array,
+  season: Float64Array,
+  isSeasonal: boolean,
+  isLeftOut: (at: number) => boolean,
+  byMedian: boolean,
+): Float64Array {
+  let expected = season;
+  for (let pass = 0; pass < (isSeasonal ? 1 : SMOOTHINGS); pass++) {
+    const level = movingLevel(events, expected, isSeasonal ? SEASONAL_REACH : REACH, isLeftOut, byMedian);
+    expected = expected.map((one, at) => Math.max(EXPECTED_MIN, one * (level[at] ?? 0)));
+  }
+  return expected;
+}
+
+/** Minutes in quarters by what is expected of them: noise that grows with the load differs between them. */
+function spreadsOf(expected: Float64Array, spreadOf: (members: Uint32Array) => number): Float64Array {
+  const order = Uint32Array.from(expected, (_, at) => at).sort((i, j) => (expected[i] ?? 0) - (expected[j] ?? 0));
+  const spreads = new Float64Array(expected.length);
+  for (let group = 0; group < GROUPS; group++) {
+    const members = order.subarray(
+      Math.floor((group * order.length) / GROUPS),
+      Math.floor(((group + 1) * order.length) / GROUPS),
+    );
+    const spread = Math.max(1, spreadOf(members));
+    for (const at of members) spreads[at] = spread;
+  }
+  return spreads;
 }
 
 function robustSquare(distances: Float64Array): number {
   return (MAD_SCALE * medianOf(distances.map(Math.abs))) ** 2;
 }
 
-function clippedSquare(distances: Float64Array, isLeftOut: (at: number) => boolean): number {
-  let [sum, count] = [0, 0];
-  for (let at = 0; at < distances.length; at++) {
-    if (isLeftOut(at)) continue;
-    sum += (distances[at] ?? 0) ** 2;
-    count += 1;
-  }
-  return count > 0 ? sum / count : 1;
+function meanSquare(distances: Float64Array): number {
+  return distances.length > 0 ? distances.reduce((sum, one) => sum + one * one, 0) / distances.length : 1;
 }
 
 /** Nearer than this to the mean nothing is an anomaly: the plain distance will do. */
 const NEAR = 1.5;
 
 function scoreOf(events: number, expected: number, spread: number): number {
-  const mean = Math.max(expected, 0.01);
-  const distance = (events - mean) / Math.sqrt(mean * spread);
+  const distance = (events - expected) / Math.sqrt(expected * spread);
   if (Math.abs(distance) < NEAR) return distance;
-  const { upTo } = negativeBinomialTails(events, mean, spread);
-  const tail = distance < 0 ? upTo : negativeBinomialTails(events - 1, mean, spread).over;
+  const { upTo } = negativeBinomialTails(events, expected, spread);
+  const tail = distance < 0 ? upTo : negativeBinomialTails(events - 1, expected, spread).over;
   // Beyond what a number can hold.
   if (tail < 1e-290) return distance;
   const size = Math.max(0, normalQuantileOfTail(Math.min(tail, 0.5)));
