@@ -29,6 +29,20 @@ describe("a histogram", () => {
     );
   });
 
+  test("tells quantiles that grow with the share, within the bin of the plain ones", () => {
+    fc.assert(
+      fc.property(values, fc.double({ min: 0.01, max: 1, noNaN: true }), (recorded, q) => {
+        const histogram = histogramOf(recorded);
+        const plain = histogram.quantile(q);
+        const even = histogram.evenQuantile(q);
+        expect(Math.abs(even - plain)).toBeLessThanOrEqual(Math.max(1, Math.abs(plain) / 32));
+        expect(histogram.evenQuantile(q * 0.9)).toBeLessThanOrEqual(even);
+      }),
+    );
+    const two = histogramOf([1_000, 1_001]);
+    expect(two.evenQuantile(0.75)).toBeGreaterThan(two.evenQuantile(0.5));
+  });
+
   test("comes back whole from its binary form", () => {
     fc.assert(
       fc.property(values, (recorded) => {

@@ -1,6 +1,7 @@
 // Minutes that hold other than the expected number of events: outages, halved rates, spikes.
 //
-//     expected = season x level          season: the median of the same minutes of other days (1 in short ranges)
+//     expected = season x level          season: the median of the same minute of all days, times that of the same
+//                                                part of all weeks (1 in short ranges)
 //                                        level:  the moving median of events / season
 //     variance = expected x spread       spread: 1 of a Poisson process, measured and never below that
 //     score    = the normal score of the tail of the negative binomial distribution with that mean and variance
@@ -9,7 +10,7 @@
 // at first and then taken again without what was found (sigma clipping), as medians of small counts are too coarse.
 
 import { DAY_US, MINUTE_US } from "../../period.ts";
-import { medianOf } from "./batches.ts";
+import { meanOf, medianOf } from "./batches.ts";
 import { negativeBinomialTails, normalQuantileOfTail } from "./distributions.ts";
 import { movingLevel } from "./moving.ts";
 
@@ -36,7 +37,7 @@ export interface Anomalies {
 export interface AnomalyOptions {
   /** Default 0.1: one in ten days. */
   falseAlarmsPerDay?: number;
-  /** After what time the load is expected to repeat itself; default a day, a week from four weeks on. */
+  /** After what time the load is expected to repeat itself; default a day. From four weeks on weeks count too. */
   seasonUs?: number;
 }
 
@@ -44,8 +45,8 @@ export interface AnomalyOptions {
 const SEASONAL_ABOVE_US = 14 * DAY_US;
 const WEEKLY_FROM_US = 28 * DAY_US;
 
-/** Minutes either side that the season's median takes in. */
-const SEASON_REACH = 7;
+/** Minutes either side that the week's median takes in. */
+const WEEK_REACH = 7;
 
 /** Minutes either side that the moving level takes in: two hours, six where the season is known. */
 const REACH = 120;
@@ -72,9 +73,11 @@ export function findAnomalies(minutes: readonly MinuteCount[], options: AnomalyO
   const threshold = normalQuantileOfTail(Math.min(0.5, falseAlarmsPerDay / MINUTES_PER_DAY / 2));
   const rangeUs = minutes.length * MINUTE_US;
   const isSeasonal = rangeUs > SEASONAL_ABOVE_US;
-  const seasonUs = options.seasonUs ?? (rangeUs >= WEEKLY_FROM_US ? 7 * DAY_US : DAY_US);
   const events = Float64Array.from(minutes, (minute) => minute.events);
-  const season = isSeasonal ? seasonOf(minutes, seasonUs) : new Float64Array(events.length).fill(1);
+  let season: Float64Array = new Float64Array(events.length).fill(1);
+  if (isSeasonal) season = seasonOf(minutes, season, options.seasonUs ?? DAY_US, 0);
+  // Few weeks: their minutes are taken together with those around them, what happens in single ones is the day's.
+  if (rangeUs >= WEEKLY_FROM_US) season = seasonOf(minutes, season, 7 * DAY_US, WEEK_REACH);
   const { expected, scores } = judged(events, season, isSeasonal, threshold);
   return {
     found: minutes
@@ -91,22 +94,24 @@ export function findAnomalies(minutes: readonly MinuteCount[], options: AnomalyO
   };
 }
 
-/** The median of the same minutes, give or take SEASON_REACH, of all seasons; where that is 0, their mean. */
-function seasonOf(minutes: readonly MinuteCount[], seasonUs: number): Float64Array {
+/**
+ * What each minute is to the others: the median of events / scale in the same minutes of all seasons, give or take
+ * `reach`; of small counts the mean, as their medians are too coarse.
+ */
+function seasonOf(minutes: readonly MinuteCount[], scale: Float64Array, seasonUs: number, reach: number): Float64Array {
   const slots = Math.max(1, Math.round(seasonUs / MINUTE_US));
   const slotOf = (startUs: number) => Math.floor(startUs / MINUTE_US) % slots;
   const gathered: number[][] = Array.from({ length: slots }, () => []);
-  for (const { startUs, events } of minutes) gathered[slotOf(startUs)]?.push(events);
+  for (const [at, { startUs }] of minutes.entries()) gathered[slotOf(startUs)]?.push(at);
   const levels = gathered.map((_, slot) => {
     const near: number[] = [];
-    for (let by = -SEASON_REACH; by <= SEASON_REACH; by++) near.push(...(gathered[(slot + by + slots) % slots] ?? []));
-    const median = medianOf(near);
-    // Medians of small counts are whole numbers: too coarse. Never 0, which nothing could be scaled to.
-    return median >= BUSY_EVENTS
-      ? median
-      : Math.max(EXPECTED_MIN, near.reduce((sum, one) => sum + one, 0) / near.length);
+    for (let by = -reach; by <= reach; by++) near.push(...(gathered[(slot + by + slots) % slots] ?? []));
+    const events = near.map((at) => minutes[at]?.events ?? 0);
+    if (medianOf(events) >= BUSY_EVENTS)
+      return medianOf(near.map((at, index) => (events[index] ?? 0) / (scale[at] ?? 1)));
+    return meanOf(events) / Math.max(EXPECTED_MIN, meanOf(near.map((at) => scale[at] ?? 1)));
   });
-  return Float64Array.from(minutes, ({ startUs }) => levels[slotOf(startUs)] ?? 1);
+  return scale.map((one, at) => Math.max(EXPECTED_MIN, one * (levels[slotOf(minutes[at]?.startUs ?? 0)] ?? 1)));
 }
 
 interface Judged {
