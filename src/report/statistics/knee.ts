@@ -1,5 +1,8 @@
 // Where does a curve of latency over rate bend up? Kneedle, for curves that rise and are hollow (convex).
+// Kneedle finds one in every noise: only what a bent line fits better than a straight one (bend.ts) has a knee here.
 // Source: V. Satopää, J. Albrecht, D. Irwin, B. Raghavan, "Finding a 'Kneedle' in a Haystack" (ICDCS workshops 2011).
+
+import { bend } from "./bend.ts";
 
 export interface RatePoint {
   rate: number;
@@ -9,8 +12,8 @@ export interface RatePoint {
 /** The paper's S: how far the curve must come back to the diagonal before a bend counts. */
 const SENSITIVITY = 1;
 
-/** A bend that lies less than this below the straight line (of a height of 1) is noise: ours, the paper has none. */
-const HEIGHT_MIN = 0.1;
+/** The highest latency must be so many times that at the knee, or the bend is no matter to anybody. */
+const RISE_MIN = 1.5;
 
 const POINTS_MIN = 5;
 
@@ -29,7 +32,10 @@ export function knee(points: readonly RatePoint[]): RatePoint | null {
     ({ rate, latency }) => (rate - first.rate) / (last.rate - first.rate) - (latency - lowest) / span,
   );
   const at = bendOf(depths, SENSITIVITY / (sorted.length - 1));
-  return at === null ? null : (sorted[at] ?? null);
+  const found = at === null ? undefined : sorted[at];
+  const isRise = found !== undefined && lowest + span >= RISE_MIN * found.latency;
+  const rates = sorted.map((point) => point.rate);
+  return isRise && bend(rates, latencies) !== null ? found : null;
 }
 
 /** The deepest local maximum after which the depth falls by `fall`, before it rises to another. */
@@ -38,7 +44,7 @@ function bendOf(depths: readonly number[], fall: number): number | null {
   for (let at = 1; at < depths.length - 1; at++) {
     const depth = depths[at] ?? 0;
     const isPeak = depth >= (depths[at - 1] ?? 0) && depth > (depths[at + 1] ?? 0);
-    if (!isPeak || depth < HEIGHT_MIN || depth <= (best === null ? 0 : (depths[best] ?? 0))) continue;
+    if (!isPeak || depth <= 0 || depth <= (best === null ? 0 : (depths[best] ?? 0))) continue;
     const next = depths.findIndex((later, index) => index > at && (later < depth - fall || later > depth));
     if (next !== -1 && (depths[next] ?? 0) < depth) best = at;
   }

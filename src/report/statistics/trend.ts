@@ -1,7 +1,8 @@
 // Does y change along x? A straight line, rank correlation, and where a lag takes off.
 // Both x and y may be series in time, each value close to the one before; what assumes independence says so.
 
-import { batchMeans, meanOf, medianOf, type Values } from "./batches.ts";
+import { batchMeans, medianOf, type Values } from "./batches.ts";
+import { bend, leastSquares } from "./bend.ts";
 import { studentQuantile, studentTwoSided } from "./distributions.ts";
 
 export interface Trend {
@@ -28,21 +29,6 @@ export function trend(x: Values, y: Values): Trend {
   const reach = deviation * studentQuantile(0.05, freedom);
   const pValue = deviation > 0 ? studentTwoSided(slope / deviation, freedom) : slope === 0 ? 1 : 0;
   return { slope, low: slope - reach, high: slope + reach, pValue };
-}
-
-/** The best straight line, what it leaves (squared), and how far x spreads. */
-function leastSquares(x: Values, y: Values): { slope: number; error: number; squares: number } {
-  const [meanX, meanY] = [meanOf(x), meanOf(y)];
-  let [xx, xy, yy] = [0, 0, 0];
-  for (let at = 0; at < x.length; at++) {
-    const [dx, dy] = [(x[at] ?? 0) - meanX, (y[at] ?? 0) - meanY];
-    xx += dx * dx;
-    xy += dx * dy;
-    yy += dy * dy;
-  }
-  return xx > 0
-    ? { slope: xy / xx, error: Math.max(0, yy - (xy * xy) / xx), squares: xx }
-    : { slope: 0, error: yy, squares: 0 };
 }
 
 /**
@@ -111,14 +97,12 @@ const PER_BIN_MIN = 5;
 /** Above it the lag must be so many times what it was below, or the bend is no matter to anybody. */
 const RISE_MIN = 1.5;
 
-/** How much better than a straight line the bent one must fit (F ratio), and how far above the noise the rise be. */
-const BEND_MIN = 12;
-const NOISE_MIN = 4;
+/** And so many times the noise of the bins above it. */
+const RISE_NOISE_MIN = 4;
 
 /**
  * The rate above which lag rises, with the median lag up to it and that at the highest rates; null where it does not,
- * or rises evenly all along. Medians over bins of equally many values; of all lines that are flat and then bend or
- * step upwards, the one that fits them best. Source: D. V. Hinkley (1971), two-phase regression.
+ * or rises evenly all along. By the bend (bend.ts) of the medians of bins of equally many values.
  */
 export function takeOff(rate: Values, lag: Values): TakeOff | null {
   const order = ascending(rate);
@@ -129,37 +113,10 @@ export function takeOff(rate: Values, lag: Values): TakeOff | null {
   );
   const rates = bins.map((members) => medianOf(members.map((at) => rate[at] ?? 0)));
   const lags = bins.map((members) => medianOf(members.map((at) => lag[at] ?? 0)));
-  const best = bestBend(rates, lags);
-  if (best === null) return null;
-  const freedom = count - 3;
-  const noise = Math.sqrt(best.error / freedom);
-  const gain = leastSquares(rates, lags).error - best.error;
-  const before = medianOf(bins.slice(0, best.upTo + 1).flatMap((members) => members.map((at) => lag[at] ?? 0)));
+  const found = bend(rates, lags);
+  if (found === null) return null;
+  const before = medianOf(bins.slice(0, found.upTo + 1).flatMap((members) => members.map((at) => lag[at] ?? 0)));
   const after = lags.at(-1) ?? 0;
-  const isBent = gain > BEND_MIN * noise * noise && after - before > NOISE_MIN * noise;
-  return isBent && after > before && after >= RISE_MIN * before ? { rate: best.rate, before, after } : null;
-}
-
-/** `upTo`: the last bin before the rise. */
-function bestBend(
-  rates: readonly number[],
-  lags: readonly number[],
-): { rate: number; upTo: number; error: number } | null {
-  let best: { rate: number; upTo: number; error: number } | null = null;
-  for (let at = 1; at < rates.length - 1; at++) {
-    const here = rates[at] ?? 0;
-    const bend = leastSquares(
-      rates.map((rate) => Math.max(0, rate - here)),
-      lags,
-    );
-    const step = leastSquares(
-      rates.map((_, bin) => (bin > at ? 1 : 0)),
-      lags,
-    );
-    if (bend.slope > 0 && bend.error < (best?.error ?? Number.POSITIVE_INFINITY))
-      best = { rate: here, upTo: at, error: bend.error };
-    if (step.slope > 0 && step.error < (best?.error ?? Number.POSITIVE_INFINITY))
-      best = { rate: (here + (rates[at + 1] ?? 0)) / 2, upTo: at, error: step.error };
-  }
-  return best;
+  const isRise = after - before > RISE_NOISE_MIN * found.noise && after >= RISE_MIN * before;
+  return isRise ? { rate: found.rate, before, after } : null;
 }
