@@ -40,8 +40,10 @@ const flags = {
   }),
   budget: bytes({ description: "disk for the store: tells when it is used up" }),
   "against-from": text("time", { description: `compares with an earlier range, from: ${INSTANT_FORM}` }),
-  "against-to": text("time", { description: "to, not in it; default: --from, else the start of what is compared" }),
-  "against-last": text("duration", { description: "compares with the range of this length that ends at --against-to" }),
+  "against-to": text("time", {
+    description: "end of that range, not in it; default: the start of the range that is compared with it",
+  }),
+  "against-last": text("duration", { description: "compares with an earlier range of this length" }),
   "against-record": list("file", "compares with an earlier load run"),
   "minutes-10ms": {
     ...whole("number", 1, 1_000_000, {

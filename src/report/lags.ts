@@ -18,20 +18,26 @@ export interface LagSlot {
 export class Lags {
   readonly all = new Histogram();
   readonly hours = Array.from({ length: 24 }, () => new Histogram());
-  readonly slots = new Slots<LagSlot>({
-    slotsMax: SLOTS_MAX,
-    empty: () => ({ histogram: new Histogram(), events: 0, sumUs: 0, maxUs: Number.NEGATIVE_INFINITY }),
-    merge(into, from) {
-      into.histogram.merge(from.histogram);
-      into.events += from.events;
-      into.sumUs += from.sumUs;
-      into.maxUs = Math.max(into.maxUs, from.maxUs);
-    },
-  });
+  readonly slots: Slots<LagSlot>;
   events = 0;
   sumUs = 0;
   minUs = Number.POSITIVE_INFINITY;
   maxUs = Number.NEGATIVE_INFINITY;
+
+  /** `rowUs`: how long a row's bucket is; some may be shorter. */
+  constructor(rowUs: number) {
+    this.slots = new Slots<LagSlot>({
+      slotsMax: SLOTS_MAX,
+      widthUs: rowUs,
+      empty: () => ({ histogram: new Histogram(), events: 0, sumUs: 0, maxUs: Number.NEGATIVE_INFINITY }),
+      merge(into, from) {
+        into.histogram.merge(from.histogram);
+        into.events += from.events;
+        into.sumUs += from.sumUs;
+        into.maxUs = Math.max(into.maxUs, from.maxUs);
+      },
+    });
+  }
 
   add({ bucketUs, events, lagSumUs, lagMinUs, lagMaxUs, lagHist }: CountRow): void {
     this.events += events;

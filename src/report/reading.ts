@@ -140,12 +140,16 @@ async function readLags(
   claimed: readonly number[],
   notes: string[],
 ): Promise<{ lags: Lags; minutes: StoreReading["minutes"] }> {
-  const lags = new Lags();
+  const hasSeconds = (await firstReadable(store, SECONDS, claimed)) === 0;
+  const bySecond = hasSeconds && claimed.length <= LAG_SECONDS_MINUTES_MAX;
+  const lags = new Lags(bySecond ? SECONDS.us : MINUTES.us);
   const minutes: StoreReading["minutes"] = [];
   const startUs = await startOf(store, "1m", claimed, question.fromUs, notes);
   if (startUs === null) return { lags, minutes };
   await untilExpired(notes, async () => {
-    for await (const rows of lagRows(store, { ...question, fromUs: startUs }, claimed)) {
+    const asked = { ...question, fromUs: startUs };
+    const read = bySecond ? readRows(store, { ...asked, period: SECONDS }) : minuteRows(store, asked, hasSeconds);
+    for await (const rows of read) {
       for (const row of rows) {
         lags.add(row);
         const us = bucketStartUs(row.bucketUs, MINUTE_US);
@@ -159,17 +163,12 @@ async function readLags(
   return { lags, minutes };
 }
 
-/** Whole minutes by minute; by second where the range cuts a minute, and where it is short. */
-async function* lagRows(
+/** Whole minutes by minute; by second, where there are seconds, at the ends of a range that cuts a minute. */
+async function* minuteRows(
   store: Store,
   { fromUs, toUs }: ReadingQuestion,
-  claimed: readonly number[],
+  hasSeconds: boolean,
 ): AsyncGenerator<CountRow[]> {
-  const hasSeconds = (await firstReadable(store, SECONDS, claimed)) === 0;
-  if (hasSeconds && claimed.length <= LAG_SECONDS_MINUTES_MAX) {
-    yield* readRows(store, { period: SECONDS, fromUs, toUs });
-    return;
-  }
   const [wholeFromUs, wholeToUs] = [bucketCeilUs(fromUs, MINUTE_US), bucketStartUs(toUs, MINUTE_US)];
   if (hasSeconds && fromUs < wholeFromUs) yield* readRows(store, { period: SECONDS, fromUs, toUs: wholeFromUs });
   yield* readRows(store, { period: MINUTES, fromUs: wholeFromUs, toUs: hasSeconds ? wholeToUs : toUs });

@@ -82,13 +82,13 @@ function distribution({ histogram10ms: bars, dispersion }: RateSection): Chart {
         colour: 0,
         name: "this stream",
         width,
-        points: bars.map(({ fromEvents, buckets }) => [fromEvents, buckets]),
+        points: bars.map(({ fromEvents, buckets }) => [fromEvents - 0.5, buckets]),
       },
       {
         kind: "line",
         colour: 1,
         name: "a Poisson process of this rate",
-        points: bars.map(({ fromEvents, poissonBuckets }) => [fromEvents + width / 2, poissonBuckets]),
+        points: bars.map(({ fromEvents, poissonBuckets }) => [fromEvents + (width - 1) / 2, poissonBuckets]),
       },
     ],
   };
