@@ -40,16 +40,18 @@ export function diskSection(
       : Math.round(rates.reduce<number>((sum, one) => sum + (one ?? 0), 0));
   };
   const atMost = tables.reduce((sum, table) => sum + limitOf(table), 0);
+  const countBytesPerDay = perDay(false);
+  const isTold = rate !== null && countBytesPerDay !== null && known.length > 0;
   const section: Omit<DiskSection, "says"> = {
     tables: tables.map(({ name, rows, bytes, keptSeconds }) => ({ name, rows, bytes, keptSeconds })),
     bytes: known.length === 0 ? null : known.reduce((sum, { bytes }) => sum + (bytes ?? 0), 0),
-    countBytesPerDay: perDay(false),
+    countBytesPerDay,
     rawBytesPerDay: perDay(true),
-    bytesAtMost: Number.isFinite(atMost) && rate ? Math.round(atMost) : null,
-    forecast: rate ? FORECAST_DAYS.map((days) => ({ days, bytes: Math.round(sizeAfter(tables, days)) })) : [],
+    bytesAtMost: Number.isFinite(atMost) && isTold ? Math.round(atMost) : null,
+    forecast: isTold ? FORECAST_DAYS.map((days) => ({ days, bytes: Math.round(sizeAfter(tables, days)) })) : [],
     budget: null,
   };
-  if (budgetBytes !== null && rate) {
+  if (budgetBytes !== null && isTold) {
     const days = daysUntil(tables, budgetBytes);
     const at = days === null ? null : isoOf(nowUs + days * DAY_US);
     section.budget = { bytes: budgetBytes, days: days === null ? null : rounded(days, 4), at };
@@ -59,15 +61,27 @@ export function diskSection(
 
 function tableOf(size: TableSize, reading: StoreReading, rate: RateSection | null, retention: Retention): Table {
   const isRaw = size.name.startsWith("event");
-  const rowsPerDay = rate ? rowsPerDayOf(size.name, reading, rate) : 0;
-  // No bytes: this store does not use that table.
-  const isUsed = size.bytes !== null && size.bytes > 0;
-  const perRow = isUsed && size.rows ? (size.bytes ?? 0) / size.rows : null;
-  const bytesPerDay = perRow === null ? (isUsed ? null : 0) : rowsPerDay * perRow;
   const keptSeconds = lifetimeOf(size.name, retention);
+  const bytesPerDay = bytesPerDayOf(size, reading, rate, keptSeconds);
   if (!isRaw || retention.rawBytesMax === null || !bytesPerDay) return { ...size, isRaw, keptSeconds, bytesPerDay };
   const fullAfter = (retention.rawBytesMax / bytesPerDay) * SECONDS_PER_DAY;
   return { ...size, isRaw, keptSeconds: Math.min(keptSeconds ?? fullAfter, fullAfter), bytesPerDay };
+}
+
+/** From the size of a row; where the store does not tell how many there are, from how the table has grown so far. */
+function bytesPerDayOf(
+  { name, rows, bytes }: TableSize,
+  reading: StoreReading,
+  rate: RateSection | null,
+  keptSeconds: number | null,
+): number | null {
+  // No bytes: this store does not use that table.
+  if (!bytes) return bytes === null ? null : 0;
+  if (rows) return rate ? (bytes / rows) * rowsPerDayOf(name, reading, rate) : null;
+  const newestUs = reading.claimedHours.at(-1) ?? 0;
+  const fromUs = keptSeconds === null ? Number.NEGATIVE_INFINITY : newestUs - keptSeconds * SECOND_US;
+  const hours = reading.claimedHours.filter((hourUs) => hourUs >= fromUs).length;
+  return hours > 0 && rows === null ? (bytes / hours) * 24 : null;
 }
 
 function lifetimeOf(table: string, retention: Retention): number | null {

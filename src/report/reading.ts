@@ -54,6 +54,8 @@ export interface StoreReading {
   /** Minutes that `buckets` were chosen from. */
   bucketMinutes: number;
   sizes: TableSize[];
+  /** The hours of the whole store that have claims; empty where `sizes` tells the rows of every table that has bytes. */
+  claimedHours: readonly number[];
 }
 
 export async function readForReport(store: Store, question: ReadingQuestion): Promise<StoreReading> {
@@ -71,6 +73,8 @@ export async function readForReport(store: Store, question: ReadingQuestion): Pr
   const firstOpenUs = claimed.find(({ claims, sealed }) => sealed < claims)?.minuteUs ?? toUs;
   const { buckets, bucketMinutes } = await readSample(store, asked, found.minutes, seconds, notes);
   question.onProgress?.("looking at the sizes of the tables");
+  const sizes = await store.sizes();
+  const isUntold = sizes.some(({ rows, bytes }) => rows === null && bytes !== null && bytes > 0);
   return {
     fromUs,
     toUs,
@@ -83,7 +87,8 @@ export async function readForReport(store: Store, question: ReadingQuestion): Pr
     seconds,
     buckets,
     bucketMinutes,
-    sizes: await store.sizes(),
+    sizes,
+    claimedHours: isUntold ? await store.claimedHours() : [],
   };
 }
 

@@ -257,6 +257,18 @@ describe("disk", () => {
   });
 });
 
+describe("disk of a store that does not tell its rows", () => {
+  test("grows as it has grown", async () => {
+    const plain = await storeWith({ minutes: 3, countOf: () => 4 });
+    const sizes = async () => [{ name: "counts_10ms", rows: null, bytes: 5_000_000 }];
+    const claimedHours = async () => [START - HOUR_US, START];
+    const { disk } = await reportOf({ ...plain, sizes, claimedHours });
+    expect(disk?.countBytesPerDay).toBe(60_000_000);
+    const unknown = await reportOf({ ...plain, sizes: async () => [{ name: "counts_10ms", rows: null, bytes: null }] });
+    expect(unknown.disk).toMatchObject({ bytes: null, countBytesPerDay: null, bytesAtMost: null });
+  });
+});
+
 describe("a comparison", () => {
   const minutes = 60;
   const half = START + 30 * MINUTE_US;
