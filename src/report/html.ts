@@ -19,8 +19,8 @@ p:first-of-type { font-size: 1.08rem; font-weight: 500; }
 .about { color: var(--faint); }
 nav ul { display: flex; flex-wrap: wrap; gap: 0.2rem 1.1rem; padding: 0; margin: 0.8rem 0 0; list-style: none; }
 a { color: var(--c0); }
-figure { margin: 1.1rem 0; }
-figure svg { display: block; width: 100%; height: auto; border: 1px solid var(--grid); border-radius: 6px; }
+figure { margin: 1.1rem 0; overflow-x: auto; }
+figure svg { display: block; width: 100%; min-width: 34rem; height: auto; border: 1px solid var(--grid); border-radius: 6px; }
 .scroll { overflow-x: auto; margin: 1.1rem 0; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 0.92rem; }
 caption { text-align: left; white-space: nowrap; color: var(--faint); padding-bottom: 0.3rem; }
@@ -29,7 +29,7 @@ thead th { font-weight: 500; color: var(--faint); }
 th:first-child { text-align: left; font-weight: 500; }
 @media print {
   body { font-size: 11pt; } nav { display: none; } main { max-width: none; padding: 0; }
-  figure, .scroll, tr { break-inside: avoid; } h2 { break-after: avoid; }
+  figure svg { min-width: 0; } figure, .scroll, tr { break-inside: avoid; } h2 { break-after: avoid; }
 }
 `;
 

@@ -209,8 +209,8 @@ export interface SentSection {
   counted: number;
   /** acked <= counted <= acked + unknown */
   holds: boolean;
-  /** Seconds in which more or less was counted than the records allow, on one clock. */
-  secondsOutside: number;
+  /** Seconds in which more or less was counted than the records allow, on one clock; null where their counts have expired. */
+  secondsOutside: number | null;
   overTime: { at: string; sent: number; counted: number; atLeast: number; atMost: number }[];
 }
 

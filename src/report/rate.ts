@@ -28,6 +28,9 @@ const CORRELATION_STEPS = 120;
 const PERIODS_SECONDS_MIN = 60;
 const PERIODS_SHOWN_MAX = 5;
 
+/** A weaker correlation is no matter to anybody. */
+const MEMORY_MIN = 0.05;
+
 const HISTOGRAM_BARS_MAX = 120;
 
 /** Null without events. */
@@ -200,6 +203,7 @@ function sentences(rate: Omit<RateSection, "says">, { buckets, bucketMinutes }: 
   );
   if (rate.silentSeconds > 0) says.push(`While events came, there were ${words(rate.busyMeanPerSec)} a second.`);
   if (rate.dispersion) says.push(dispersionWords(rate.dispersion));
+  says.push(...burstWords(rate));
   const fanoSentence = fanoWords(rate.fano);
   if (fanoSentence) says.push(fanoSentence);
   if (rate.longestSilence) {
@@ -222,6 +226,27 @@ function dispersionWords({ index, low, high, verdict, pValue }: NonNullable<Rate
     return `Within 10 ms events come as independently of one another as in a Poisson process of that rate (${interval}).`;
   const how = verdict === "more even" ? "more evenly than" : "in bursts, compared with";
   return `Within 10 ms events come ${how} the independent arrivals of a Poisson process (${interval}; ${probability(pValue)} if they were).`;
+}
+
+function burstWords({ peakToMean, autocorrelation: found }: Omit<RateSection, "says">): string[] {
+  const says: string[] = [];
+  if (peakToMean["10ms"] !== null && peakToMean["1s"] !== null)
+    says.push(
+      `The fullest 10 ms hold ${words(peakToMean["10ms"])} times the mean of 10 ms, the fullest second ${words(peakToMean["1s"])} times that of a second.`,
+    );
+  const fine = found.find(({ stepSeconds }) => stepSeconds < 1);
+  if (!fine) return says;
+  const strongest = fine.values.reduce(
+    (best, value, at) => (at > 0 && Math.abs(value) > Math.abs(fine.values[best] ?? 0) ? at : best),
+    1,
+  );
+  const value = fine.values[strongest] ?? 0;
+  says.push(
+    Math.abs(value) < MEMORY_MIN
+      ? "What came in one 10 ms bucket tells nothing of the next two seconds: there is no memory."
+      : `Counts of 10 ms remember: most of all those ${spanWords(strongest * fine.stepSeconds)} apart (correlation ${words(value)}).`,
+  );
+  return says;
 }
 
 function fanoWords(fano: RateSection["fano"]): string | null {

@@ -333,6 +333,25 @@ describe("sent against counted", () => {
     });
   });
 
+  test("of another range is not held against it", async () => {
+    const report = await reportOf(await counted(300), {
+      runs: [runOf(Array<"acked">(300).fill("acked"))],
+      fromUs: START + 11 * SECOND_US,
+    });
+    expect(report.sentAgainstCounted).toBeNull();
+    expect(report.notes.join()).toContain("does not cover the load runs");
+  });
+
+  test("is told in all where the counts of seconds have expired", async () => {
+    const store = await storeWith({
+      minutes: 1,
+      countOf: (bucket) => (bucket >= 1_000 && bucket < 1_300 ? 1 : 0),
+      isKept: (level) => level === "1m",
+    });
+    const { sentAgainstCounted } = await reportOf(store, { runs: [runOf(Array<"acked">(300).fill("acked"))] });
+    expect(sentAgainstCounted).toMatchObject({ counted: 300, holds: true, secondsOutside: null, overTime: [] });
+  });
+
   test("events of unknown outcome may be counted or not, refused ones may not", async () => {
     const outcomes = [
       ...Array<"acked">(200).fill("acked"),

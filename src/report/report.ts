@@ -33,6 +33,11 @@ export function makeReport(input: ReportInput): Report {
   const runSections = runs.map(runSection).filter((section) => section !== null);
   const notes = [...(reading?.notes ?? [])];
   for (const run of runs) if (run.span === null) notes.push(`There is no record in ${run.name}.`);
+  const isCovered = runs.every(
+    ({ span }) => !reading || span === null || (span.fromUs >= reading.fromUs && span.toUs < reading.toUs),
+  );
+  if (!isCovered)
+    notes.push("The range does not cover the load runs: what was sent is not held against what was counted.");
   const compared = comparison && comparisonSection(comparison.before, comparison.after);
   if (comparison && !compared) notes.push("There is nothing to compare: one side has no events.");
   return {
@@ -46,7 +51,7 @@ export function makeReport(input: ReportInput): Report {
     anomalies: reading ? anomalySection(reading) : null,
     runs: runSections,
     knee: kneeSection(runSections),
-    sentAgainstCounted: reading ? sentSection(runs, input.counted, reading.events) : null,
+    sentAgainstCounted: reading && isCovered ? sentSection(runs, input.counted, reading.events) : null,
     disk: store
       ? diskSection(store.reading, rate, store.info.retention, { budgetBytes: input.budgetBytes, nowUs })
       : null,

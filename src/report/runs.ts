@@ -121,12 +121,15 @@ export function sentSection(
       unknownSoFar += unknown;
       return { us, sent, counted: counted.get(us) ?? 0, atLeast: arrived, atMost: maybe + unknownSoFar };
     });
+  const isBySecond = total === all.reduce((sum, one) => sum + one.counted, 0);
   const section = {
     ...totals,
     counted: total,
     holds: totals.acked <= total && total <= totals.acked + totals.unknown,
-    secondsOutside: all.filter((one) => one.counted < one.atLeast || one.counted > one.atMost).length,
-    overTime: thinned(all).map(({ us, ...rest }) => Object.assign({ at: isoOf(us) }, rest)),
+    secondsOutside: isBySecond
+      ? all.filter((one) => one.counted < one.atLeast || one.counted > one.atMost).length
+      : null,
+    overTime: thinned(isBySecond ? all : []).map(({ us, ...rest }) => Object.assign({ at: isoOf(us) }, rest)),
   };
   return { says: sentWords(section, all.length), ...section };
 }
@@ -153,6 +156,7 @@ function sentWords(section: Omit<SentSection, "says">, seconds: number): string[
     says.push(
       `${words(counted - acked - unknown)} more events were counted than these records account for (${words(counted)} against ${words(acked)}${bounds}): others sent events in the same time.`,
     );
+  if (secondsOutside === null) return says;
   says.push(
     secondsOutside === 0
       ? `It holds in each of ${several(seconds, "second")}, too.`
