@@ -24,7 +24,7 @@ export async function load(url: string, args: string[]): Promise<LoadReport> {
 
 /** A load that goes on until it is stopped: for what takes its time, and must happen under load. */
 export function startLoad(url: string, args: string[]): { stop(): Promise<LoadReport> } {
-  const command = [executable, "load", "--url", url, "--format", "json", "--duration", "1h", ...args];
+  const command = [executable, "load", "--url", url, "--format", "json", "--duration", "20m", ...args];
   const child = Bun.spawn(command, { stdout: "pipe", stderr: "pipe" });
   return {
     async stop() {
