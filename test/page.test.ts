@@ -25,7 +25,7 @@ withChromium((open) => {
       const { page } = visit;
       await connectionIs(page, "open");
       const running = startLoad(server.url, ["--rps", "2000"]);
-      const seen = await newestSeconds(page, 7);
+      const seen = await newestSeconds(page, 5);
       await running.stop();
       // The first second of a load is not whole. Browser and server have one clock here.
       const agesMs = seen.map(({ startMs, shownMs }) => shownMs - startMs).toSorted((a, b) => a - b);

@@ -7,7 +7,7 @@ import { load, startLoad } from "../../test/support/load.ts";
 import { serve, temporaryFolder } from "../../test/support/reto3.ts";
 import { benchFlags } from "../support/flags.ts";
 
-const flags = benchFlags({ seconds: "30", to: "docs/images" }, { seconds: "3" });
+const flags = benchFlags({ seconds: "20", to: "docs/images" }, { seconds: "3" });
 const seconds = flags.number("seconds");
 
 /** One after another; the last goes on while the pictures are taken. */
