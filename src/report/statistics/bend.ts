@@ -7,8 +7,6 @@ export interface Bend {
   rate: number;
   /** The index of the last point before the rise. */
   upTo: number;
-  /** Deviation of the points from the bent line. */
-  noise: number;
 }
 
 /** How many times the noise's variance a straight line must be worse by. Chance gets there in a few of 100 runs. */
@@ -34,7 +32,7 @@ export function bend(rates: readonly number[], values: readonly number[]): Bend 
   if (best === null) return null;
   const variance = best.error / (rates.length - 3);
   const gain = leastSquares(rates, values).error - best.error;
-  return gain > GAIN_MIN * variance ? { rate: best.rate, upTo: best.upTo, noise: Math.sqrt(variance) } : null;
+  return gain > GAIN_MIN * variance ? { rate: best.rate, upTo: best.upTo } : null;
 }
 
 /** The best straight line, what it leaves (squared), and how far x spreads. */

@@ -42,6 +42,10 @@ describe("means compared", () => {
     expect(told.low).toBeCloseTo(1.4476992806391884, 9);
     expect(told.high).toBeCloseTo(5.1356340526941455, 9);
     expect(told.pValue).toBeCloseTo(0.0021480473706752107, 9);
+    // b.mean() / a.mean() * np.exp(s), s = -+ scipy.stats.t.isf(.025, r.df) * np.hypot(of sem(m(v)) / v.mean())
+    expect(told.ratio).toBeCloseTo(1.8186528497409329, 10);
+    expect(told.ratioLow).toBeCloseTo(1.3956719053908775, 9);
+    expect(told.ratioHigh).toBeCloseTo(2.369825010516713, 9);
     expect(told.verdict).toBe("higher");
   });
 
@@ -89,6 +93,8 @@ describe("means compared", () => {
       verdict: "higher",
     });
     expect(compareMeans(ones, ones)).toMatchObject({ low: 0, high: 0, pValue: 1, verdict: "no difference seen" });
+    const tenths = (count: number) => new Float64Array(count).fill(0.1);
+    expect(compareMeans(tenths(100), tenths(77))).toMatchObject({ difference: 0, verdict: "no difference seen" });
     expect(compareMeans([], []).verdict).toBe("too few values");
   });
 });
@@ -117,6 +123,19 @@ describe("percentiles compared", () => {
     expect(told.ratioLow).toBeLessThan(1.1);
     expect(told.ratioHigh).toBeGreaterThan(1.1);
     expect(told.ratioLow).toBeGreaterThan(1);
+  });
+
+  test("are seen to differ by less than a bin, which is 2.6 % wide here", () => {
+    const around = (meanUs: number) =>
+      Array.from({ length: 400 }, () => {
+        const histogram = new Histogram();
+        for (let event = 0; event < 20; event++) histogram.record(meanUs * (1 + 0.1 * normal(random)));
+        return histogram;
+      });
+    const told = compareQuantiles(around(5_000), around(5_050), 0.5);
+    expect(told.verdict).toBe("higher");
+    expect(Math.abs(told.ratio - 1.01)).toBeLessThan(0.007);
+    expect(told.ratioHigh - told.ratioLow).toBeLessThan(0.015);
   });
 
   test("do not differ where both are the same constant, however often it came", () => {

@@ -12,6 +12,7 @@ describe("the knee", () => {
     ["an exponential curve", (rate: number) => 5 * Math.exp(rate / 200), 650],
     ["a parabola", (rate: number) => 5 + rate ** 2 / 10_000, 500],
     ["a straight line", (rate: number) => 2 * rate, null],
+    ["a line that is hardly bent", (rate: number) => rate / 10 + rate ** 2 / 100_000, null],
   ])("of %s is where kneed finds it", (_, latencyAt, expected) => {
     const points = RATES.map((rate) => ({ rate, latency: latencyAt(rate) }));
     expect(knee(points.toReversed())?.rate ?? null).toBe(expected);
@@ -30,6 +31,10 @@ describe("the knee", () => {
     for (let run = 0; run < 200; run++)
       if (knee(RATES.map((rate) => ({ rate, latency: latencyAt(rate) * Math.exp(0.1 * normal(random)) })))) found += 1;
     expect(Math.abs(found / 200 - share)).toBeLessThan(0.03);
+  });
+
+  test("is none where latency rises by less than half", () => {
+    expect(knee(RATES.map((rate) => ({ rate, latency: 500 + Math.max(0, rate - 500) / 4 })))).toBeNull();
   });
 
   test("is none of constants or of four points", () => {

@@ -1,5 +1,6 @@
 // Where does a curve of latency over rate bend up? Kneedle, for curves that rise and are hollow (convex).
-// Kneedle finds one in every noise: only what a bent line fits better than a straight one (bend.ts) has a knee here.
+// The knee is the point farthest below the straight line between the ends, both axes scaled to 1. Kneedle's own test of
+// whether there is one says yes to every noise: here a bent line must fit better than a straight one (bend.ts).
 // Source: V. Satopää, J. Albrecht, D. Irwin, B. Raghavan, "Finding a 'Kneedle' in a Haystack" (ICDCS workshops 2011).
 
 import { bend } from "./bend.ts";
@@ -8,9 +9,6 @@ export interface RatePoint {
   rate: number;
   latency: number;
 }
-
-/** The paper's S: how far the curve must come back to the diagonal before a bend counts. */
-const SENSITIVITY = 1;
 
 /** The highest latency must be so many times that at the knee, or the bend is no matter to anybody. */
 const RISE_MIN = 1.5;
@@ -31,22 +29,8 @@ export function knee(points: readonly RatePoint[]): RatePoint | null {
   const depths = sorted.map(
     ({ rate, latency }) => (rate - first.rate) / (last.rate - first.rate) - (latency - lowest) / span,
   );
-  const at = bendOf(depths, SENSITIVITY / (sorted.length - 1));
-  const found = at === null ? undefined : sorted[at];
+  const found = sorted[depths.indexOf(Math.max(...depths))];
   const isRise = found !== undefined && lowest + span >= RISE_MIN * found.latency;
   const rates = sorted.map((point) => point.rate);
   return isRise && bend(rates, latencies) !== null ? found : null;
-}
-
-/** The deepest local maximum after which the depth falls by `fall`, before it rises to another. */
-function bendOf(depths: readonly number[], fall: number): number | null {
-  let best: number | null = null;
-  for (let at = 1; at < depths.length - 1; at++) {
-    const depth = depths[at] ?? 0;
-    const isPeak = depth >= (depths[at - 1] ?? 0) && depth > (depths[at + 1] ?? 0);
-    if (!isPeak || depth <= 0 || depth <= (best === null ? 0 : (depths[best] ?? 0))) continue;
-    const next = depths.findIndex((later, index) => index > at && (later < depth - fall || later > depth));
-    if (next !== -1 && (depths[next] ?? 0) < depth) best = at;
-  }
-  return best;
 }

@@ -82,10 +82,9 @@ const CYCLES_MIN = 3;
 /** Frequencies whose power a peak takes with it: a Hann window's main lobe. */
 const LOBE = 2;
 
-/** The background of a peak: frequencies from 1/BAND to BAND times its own, at least and at most so many a side. */
+/** The background of a peak: frequencies from 1/BAND to BAND times its own, at least so many a side. */
 const BAND = 1.5;
 const SIDE_MIN = 8;
-const SIDE_MAX = 150;
 
 const PERIODS_MAX = 100;
 
@@ -141,7 +140,7 @@ function highestPeak(power: Float64Array, taken: Uint8Array): { at: number; pVal
   for (let at = CYCLES_MIN - 1; at < power.length; at++) {
     if (taken[at]) continue;
     tested += 1;
-    const side = Math.min(SIDE_MAX, Math.max(SIDE_MIN, Math.round(((at + 1) * (BAND - 1 / BAND)) / 2)));
+    const side = Math.max(SIDE_MIN, Math.round(((at + 1) * (BAND - 1 / BAND)) / 2));
     const from = Math.max(0, at - side);
     const to = Math.min(power.length, at + side + 1);
     const [inFrom, inTo] = [Math.max(0, at - LOBE), Math.min(power.length, at + LOBE + 1)];

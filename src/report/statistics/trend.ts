@@ -97,9 +97,6 @@ const PER_BIN_MIN = 5;
 /** Above it the lag must be so many times what it was below, or the bend is no matter to anybody. */
 const RISE_MIN = 1.5;
 
-/** And so many times the noise of the bins above it. */
-const RISE_NOISE_MIN = 4;
-
 /**
  * The rate above which lag rises, with the median lag up to it and that at the highest rates; null where it does not,
  * or rises evenly all along. By the bend (bend.ts) of the medians of bins of equally many values.
@@ -117,6 +114,5 @@ export function takeOff(rate: Values, lag: Values): TakeOff | null {
   if (found === null) return null;
   const before = medianOf(bins.slice(0, found.upTo + 1).flatMap((members) => members.map((at) => lag[at] ?? 0)));
   const after = lags.at(-1) ?? 0;
-  const isRise = after - before > RISE_NOISE_MIN * found.noise && after >= RISE_MIN * before;
-  return isRise ? { rate: found.rate, before, after } : null;
+  return after > before && after >= RISE_MIN * before ? { rate: found.rate, before, after } : null;
 }
