@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { dispersion, FanoCurve, poissonInterval } from "./dispersion.ts";
+import { dispersion, DispersionWithin, FanoCurve, poissonInterval } from "./dispersion.ts";
 import { Moments } from "./moments.ts";
 import { geometric, poisson, type Random, seededRandom } from "./random.ts";
 
@@ -67,6 +67,29 @@ describe("dispersion", () => {
     const told = dispersion({ count: 2_600_000, mean: 10, variance: 10.3 });
     expect(told.pValue).toBeLessThan(1e-6);
     expect(told.verdict).toBe("as a Poisson process");
+  });
+
+  test("within blocks is not deceived by a rate that changes from block to block", () => {
+    const random = seededRandom(7);
+    let covered = 0;
+    for (let run = 0; run < 300; run++) {
+      const whole = new Moments();
+      const within = new DispersionWithin();
+      for (let block = 0; block < 12; block++) {
+        const mean = 0.1 + block / 2;
+        const buckets = counts(60, () => poisson(random, mean));
+        whole.merge(buckets);
+        within.add(buckets);
+      }
+      expect(dispersion(whole).verdict).toBe("more bursty");
+      const { low, high } = within.dispersion;
+      if (low <= 1 && high >= 1) covered += 1;
+    }
+    expect(covered / 300).toBeGreaterThan(0.91);
+    expect(covered / 300).toBeLessThan(0.99);
+    const bursts = new DispersionWithin();
+    for (let block = 0; block < 100; block++) bursts.add(counts(100, () => bursty(random, block / 10, 2)));
+    expect(bursts.dispersion.index).toBeCloseTo(3, 0);
   });
 
   test("tells the range that all buckets of a Poisson process lie in", () => {

@@ -27,31 +27,58 @@ const INDEX_TOLERANCE = 0.05;
 
 const ALPHA = 0.05;
 
+interface Counts {
+  count: number;
+  mean: number;
+  variance: number;
+}
+
 /**
  * The dispersion of counts in equal buckets, empty ones included. Assumes a steady rate: one that changes over the
- * range counts as bursts of that length, see FanoCurve.
+ * range counts as bursts of that length, see FanoCurve; DispersionWithin does without.
  */
-export function dispersion(counts: { count: number; mean: number; variance: number }): Dispersion {
-  const freedom = counts.count - 1;
-  if (counts.count < BUCKETS_MIN || counts.count * counts.mean < EVENTS_MIN)
+export function dispersion(counts: Counts): Dispersion {
+  const within = new DispersionWithin();
+  within.add(counts);
+  return within.dispersion;
+}
+
+/**
+ * The dispersion within blocks of buckets, such as the 10 ms within each minute, whatever the rate does from block to
+ * block: the blocks' sums of squares over their means are added up, and so are their degrees of freedom.
+ */
+export class DispersionWithin {
+  #buckets = 0;
+  #events = 0;
+  /** Sum of (count - 1) variance / mean: chi-square distributed with `#freedom`, of a Poisson process. */
+  #chiSquare = 0;
+  #freedom = 0;
+
+  /** Takes a block, as Moments of its buckets. */
+  add({ count, mean, variance }: Counts): void {
+    this.#buckets += count;
+    this.#events += count * mean;
+    if (count < 2 || mean <= 0) return;
+    this.#chiSquare += ((count - 1) * variance) / mean;
+    this.#freedom += count - 1;
+  }
+
+  get dispersion(): Dispersion {
+    const freedom = this.#freedom;
+    const index = freedom > 0 ? this.#chiSquare / freedom : 0;
+    if (this.#buckets < BUCKETS_MIN || this.#events < EVENTS_MIN || freedom === 0)
+      return { index, low: 0, high: 0, pValue: 1, verdict: "too few events" };
+    const { below, above } = chiSquare(this.#chiSquare, freedom);
+    const pValue = Math.min(1, 2 * Math.min(below, above));
+    const poissonLike = pValue >= ALPHA || Math.abs(index - 1) < INDEX_TOLERANCE;
     return {
-      index: counts.mean > 0 ? counts.variance / counts.mean : 0,
-      low: 0,
-      high: 0,
-      pValue: 1,
-      verdict: "too few events",
+      index,
+      low: this.#chiSquare / chiSquareQuantileOfTail(ALPHA / 2, freedom),
+      high: this.#chiSquare / chiSquareQuantileOfTail(1 - ALPHA / 2, freedom),
+      pValue,
+      verdict: poissonLike ? "as a Poisson process" : index < 1 ? "more even" : "more bursty",
     };
-  const index = counts.variance / counts.mean;
-  const { below, above } = chiSquare(freedom * index, freedom);
-  const pValue = Math.min(1, 2 * Math.min(below, above));
-  const poissonLike = pValue >= ALPHA || Math.abs(index - 1) < INDEX_TOLERANCE;
-  return {
-    index,
-    low: (freedom * index) / chiSquareQuantileOfTail(ALPHA / 2, freedom),
-    high: (freedom * index) / chiSquareQuantileOfTail(1 - ALPHA / 2, freedom),
-    pValue,
-    verdict: poissonLike ? "as a Poisson process" : index < 1 ? "more even" : "more bursty",
-  };
+  }
 }
 
 /** Between which counts all of `count` buckets of a Poisson process with this mean lie, with a probability of 95 %. */

@@ -33,6 +33,10 @@ describe("the knee", () => {
     expect(Math.abs(found / 200 - share)).toBeLessThan(0.03);
   });
 
+  test("is none where the curve levels off", () => {
+    expect(knee(RATES.map((rate) => ({ rate, latency: 1 + 9 * (1 - Math.exp(-rate / 60)) })))).toBeNull();
+  });
+
   test("is none where latency rises by less than half", () => {
     expect(knee(RATES.map((rate) => ({ rate, latency: 500 + Math.max(0, rate - 500) / 4 })))).toBeNull();
   });

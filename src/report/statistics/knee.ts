@@ -29,8 +29,9 @@ export function knee(points: readonly RatePoint[]): RatePoint | null {
   const depths = sorted.map(
     ({ rate, latency }) => (rate - first.rate) / (last.rate - first.rate) - (latency - lowest) / span,
   );
-  const found = sorted[depths.indexOf(Math.max(...depths))];
-  const isRise = found !== undefined && lowest + span >= RISE_MIN * found.latency;
+  const deepest = Math.max(...depths);
+  const found = sorted[depths.indexOf(deepest)];
+  const isRise = found !== undefined && deepest > 0 && lowest + span >= RISE_MIN * found.latency;
   const rates = sorted.map((point) => point.rate);
   return isRise && bend(rates, latencies) !== null ? found : null;
 }
