@@ -3,19 +3,20 @@ import { findAnomalies, type MinuteCount } from "./anomalies.ts";
 import { MINUTE_US } from "../../period.ts";
 import { geometric, normal, poisson, type Random, seededRandom } from "./random.ts";
 
-// False alarms a day, asked for 0.1, of 20 to 42 days each at 3 to 20,000 events a minute:
+// False alarms a day where 0.1 are asked for, of 20 to 42 days each, at 3, 50, 500 and 20,000 events a minute:
 //
-//                       a day, a week   20 days     42 days
-//     steady Poisson    0-0.2           0.03-0.15   0.05-0.14
-//     daily season      0-0.4           0-0.18      0.02-0.1      (half as many at weekends: 20 days 0.45)
-//     bursts of 5       0-0.25          0-0.18      0.02-0.07
-//     correlated noise  0-0.8           0.03-0.33   0.02-1        (5 %, over ten minutes)
+//                                        1 day      7 days      20 days    42 days
+//     steady Poisson                     0-0.15     0-0.18      0-0.18     0.02-0.07
+//     daily season of +-50 %             0-0.15     0.04-0.36   0-0.15     0-0.1
+//     that, half as many at weekends     0-0.15     0.04-0.11   0-0.53     0-0.1
+//     that season, in bursts of 5        0-0.3      0-0.14      0-0.25     0-0.17
+//     that season, 5 % noise of 10 min   0-0.45     0-0.79      0-0.3      0-0.17
 //
-// Found, of minutes with none, half, and twice the events, in all of these but bursts and correlated noise:
+// Found, of minutes with none, half, and twice the events:
 //
-//     3 a minute      0    0          0-17 %
-//     50 a minute     all  3-50 %     58-100 %
-//     500 and more    all  94-100 %   94-100 %       with bursts of 5, 500 a minute: all, 56-85 %, 62-92 %
+//     3 a minute      0         0          0-10 %
+//     50 a minute     all       3-47 %     67-100 %     in bursts of 5: 50-100 %, 0-3 %, 0-4 %
+//     500 and more    all       94-100 %   89-100 %     in bursts of 5: all, 26-82 %, 62-100 %
 
 const DAY_MINUTES = 1_440;
 
