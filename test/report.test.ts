@@ -10,6 +10,7 @@ import { openStore } from "../src/store/open.ts";
 import { FlushSequence } from "../src/writer/sequence.ts";
 import { load } from "./support/load.ts";
 import { reto3, serve, temporaryFolder, until } from "./support/reto3.ts";
+import { testStores } from "./support/stores.ts";
 
 async function report(args: string[]): Promise<Report> {
   const { code, stdout, stderr } = await reto3(["report", "--format", "json", ...args]);
@@ -72,55 +73,6 @@ describe("reto3 report", () => {
     expect(rate?.levels[2]).toMatchObject({ period: "1m", buckets: 2, max: Math.max(...byMinute.slice(0, 2)) });
   }, 20_000);
 
-  test("holds what a load run sent against what was counted", async () => {
-    using folder = temporaryFolder();
-    const store = `sqlite:${join(folder.path, "events.db")}`;
-    const record = join(folder.path, "run.ndjson");
-    {
-      await using server = await serve(store);
-      const sent = await load(server.url, ["--rps", "400", "--duration", "3s", "--record", record]);
-      expect(sent).toMatchObject({ acked: 1_200, holds: true });
-      server.kill("SIGTERM");
-      await server.exited;
-    }
-    const args = ["--store", store, "--record", record];
-    // Until it is certain that nothing of the run can come any more.
-    let found = await report(args);
-    await until(async () => (found = await report(args)).store?.isComplete === true);
-    expect(found.sentAgainstCounted).toMatchObject({
-      sent: 1_200,
-      acked: 1_200,
-      unknown: 0,
-      counted: 1_200,
-      holds: true,
-    });
-    expect(found.sentAgainstCounted?.secondsOutside).toBe(0);
-    expect(found.store?.events).toBe(1_200);
-    expect(found.runs[0]).toMatchObject({
-      requests: 1_200,
-      outcomes: { acked: 1_200, refused: 0, unknown: 0, unsent: 0 },
-    });
-    expect(Math.round(found.runs[0]?.askedPerSec ?? 0)).toBe(400);
-    expect(found.health?.held?.askedPerSec).toBe(400);
-    expect(found.rate?.levels.map(({ period }) => period)).toContain("10ms");
-
-    const alone = await report(["--record", record, "--against-record", record]);
-    expect(alone.store).toBeNull();
-    expect(alone.comparison?.differences.map(({ verdict }) => verdict)).toEqual([
-      "no difference seen",
-      "no difference seen",
-    ]);
-
-    const page = join(folder.path, "report.html");
-    const charts = join(folder.path, "charts");
-    const written = ["report", ...args, "--format", "html", "--output", page, "--charts", charts];
-    expect(await reto3(written)).toMatchObject({ code: 0, stdout: "" });
-    expect(readFileSync(page, "utf8")).toStartWith("<!doctype html>");
-    expect(readdirSync(charts)).toContain("sent.svg");
-    expect((await reto3(written)).stderr).toContain("is there already; --force replaces it");
-    expect((await reto3([...written, "--force"])).code).toBe(0);
-  }, 60_000);
-
   test("compares two ranges of a store", async () => {
     using folder = temporaryFolder();
     const { store, range } = await fill(folder.path);
@@ -158,4 +110,60 @@ describe("reto3 report", () => {
     expect(code).toBe(2);
     expect(existsSync(join(folder.path, "reto3.db"))).toBeFalse();
   });
+});
+
+describe.each(testStores)("on $name", ({ available, open }) => {
+  test.skipIf(!available)(
+    "a report holds what a load run sent against what was counted",
+    async () => {
+      const { address: store, dispose } = open();
+      using folder = temporaryFolder();
+      const record = join(folder.path, "run.ndjson");
+      {
+        await using server = await serve(store);
+        const sent = await load(server.url, ["--rps", "400", "--duration", "3s", "--record", record]);
+        expect(sent).toMatchObject({ acked: 1_200, holds: true });
+        server.kill("SIGTERM");
+        await server.exited;
+      }
+      const args = ["--store", store, "--record", record];
+      // Until it is certain that nothing of the run can come any more.
+      let found = await report(args);
+      await until(async () => (found = await report(args)).store?.isComplete === true);
+      expect(found.sentAgainstCounted).toMatchObject({
+        sent: 1_200,
+        acked: 1_200,
+        unknown: 0,
+        counted: 1_200,
+        holds: true,
+      });
+      expect(found.sentAgainstCounted?.secondsOutside).toBe(0);
+      expect(found.store?.events).toBe(1_200);
+      expect(found.runs[0]).toMatchObject({
+        requests: 1_200,
+        outcomes: { acked: 1_200, refused: 0, unknown: 0, unsent: 0 },
+      });
+      expect(Math.round(found.runs[0]?.askedPerSec ?? 0)).toBe(400);
+      expect(found.health?.held?.askedPerSec).toBe(400);
+      expect(found.rate?.levels.map(({ period }) => period)).toContain("10ms");
+
+      const alone = await report(["--record", record, "--against-record", record]);
+      expect(alone.store).toBeNull();
+      expect(alone.comparison?.differences.map(({ verdict }) => verdict)).toEqual([
+        "no difference seen",
+        "no difference seen",
+      ]);
+
+      const page = join(folder.path, "report.html");
+      const charts = join(folder.path, "charts");
+      const written = ["report", ...args, "--format", "html", "--output", page, "--charts", charts];
+      expect(await reto3(written)).toMatchObject({ code: 0, stdout: "" });
+      expect(readFileSync(page, "utf8")).toStartWith("<!doctype html>");
+      expect(readdirSync(charts)).toContain("sent.svg");
+      expect((await reto3(written)).stderr).toContain("is there already; --force replaces it");
+      expect((await reto3([...written, "--force"])).code).toBe(0);
+      await dispose();
+    },
+    60_000,
+  );
 });
