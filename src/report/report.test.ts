@@ -366,6 +366,7 @@ describe("sent against counted", () => {
     ] as const) {
       const { sentAgainstCounted } = await reportOf(await counted(events), { runs: [runOf(outcomes)] });
       expect(sentAgainstCounted?.holds).toBe(holds);
+      expect(sentAgainstCounted?.secondsOutside).toBe(holds ? 0 : 1);
     }
   });
 });
