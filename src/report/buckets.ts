@@ -5,7 +5,8 @@ import { mapInOrder } from "../counts/in-order.ts";
 import { readCounts } from "../counts/read.ts";
 import { MINUTE_US, PERIODS } from "../period.ts";
 import type { Store } from "../store/store.ts";
-import { FanoCurve } from "./statistics/dispersion.ts";
+import { DispersionWithin, FanoCurve } from "./statistics/dispersion.ts";
+import { Moments } from "./statistics/moments.ts";
 import { autocorrelation } from "./statistics/series.ts";
 import { Tally } from "./statistics/tally.ts";
 
@@ -22,6 +23,8 @@ const CORRELATED_MINUTES_MAX = 60;
 
 export class Buckets {
   readonly tally = new Tally();
+  /** Minute by minute, so that a rate that changes over the range is not taken for bursts. */
+  readonly within = new DispersionWithin();
   readonly fano = new FanoCurve(BUCKET_US, FANO_BUCKETS, 0);
   /** Buckets without events, one after another; of neighbouring minutes together. */
   longestSilence = { buckets: 0, fromUs: 0 };
@@ -41,12 +44,15 @@ export class Buckets {
     const offset = isWhole ? this.minutes * BUCKETS_PER_MINUTE : Math.round((fromUs - this.#firstUs) / BUCKET_US);
     this.minutes++;
     this.#correlate(counts);
+    const minute = new Moments();
     for (const [at, events] of counts.entries()) {
+      minute.add(events);
       this.tally.add(events);
       this.fano.add(offset + at, events);
       if (events > 0) this.#silent = { buckets: 0, fromUs: 0 };
       else this.#hush(fromUs + at * BUCKET_US);
     }
+    this.within.add(minute);
   }
 
   /** Each minute on its own: a drift of the rate from minute to minute is no matter of 10 ms. */

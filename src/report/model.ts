@@ -65,7 +65,7 @@ export interface RateSection {
   /** Of the seconds that have events. */
   busyMeanPerSec: number;
   levels: LevelFigures[];
-  /** Variance / mean of the 10 ms counts, against 1 of a Poisson process. */
+  /** Variance / mean of the 10 ms counts within each minute, against 1 of a Poisson process. */
   dispersion: {
     index: number;
     low: number;
