@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { Reto3Error } from "../src/errors.ts";
-import { defineCommand, duration, oneOf, parseFlags, text, toggle, whole, wholeOrAuto } from "./flags.ts";
+import { defineCommand, duration, list, oneOf, parseFlags, text, toggle, whole, wholeOrAuto } from "./flags.ts";
 
 const flags = {
   name: text("name", { description: "a name" }),
@@ -28,6 +28,14 @@ describe("flags", () => {
       many: 4,
     });
     expect(parse(["--many", "auto"]).many).toBe("auto");
+  });
+
+  test("may be given several times where they are a list", async () => {
+    const several = { file: list("file", "a file") };
+    expect(parseFlags(several, [], {}).file).toEqual([]);
+    expect(parseFlags(several, ["--file", "a", "--file=b"], {}).file).toEqual(["a", "b"]);
+    const command = defineCommand({ name: "x", summary: "", flags: several, notes: "", run: async () => 0 });
+    expect(await command.help()).toContain("(may be given several times)");
   });
 
   test("go before variables, and those before defaults", () => {

@@ -87,7 +87,7 @@ async function run(values: Given): Promise<number> {
   const nowUs = systemClock().nowUs();
   const runs = await readRuns(values.record);
   const against = await readRuns(values["against-record"]);
-  const askedPerSec = values.asked ?? (runs.length === 1 ? (runs[0]?.askedPerSec ?? null) : null);
+  const askedPerSec = values.asked ?? rateOf(runs);
   const counted = new Map<number, number>();
   let store: { info: Store["info"]; reading: StoreReading } | null = null;
   let earlier: StoreReading | null = null;
@@ -114,7 +114,7 @@ async function run(values: Given): Promise<number> {
     store,
     runs,
     counted,
-    askedPerSec: askedPerSec === null ? null : Math.round(askedPerSec),
+    askedPerSec,
     budgetBytes: values.budget ?? null,
     comparison: isCompared ? { before, after } : null,
   });
@@ -150,6 +150,12 @@ async function writeFile(path: string, content: string, replace: boolean): Promi
   } finally {
     await file.discard();
   }
+}
+
+/** Of the only run, in whole events; null where there are several, or none. */
+function rateOf(runs: readonly Run[]): number | null {
+  const rate = runs.length === 1 ? (runs[0]?.askedPerSec ?? null) : null;
+  return rate === null ? null : Math.max(1, Math.round(rate));
 }
 
 /** Records alone say enough; where a range or a store is named, both are wanted. */

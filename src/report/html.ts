@@ -20,7 +20,7 @@ p:first-of-type { font-size: 1.08rem; font-weight: 500; }
 nav ul { display: flex; flex-wrap: wrap; gap: 0.2rem 1.1rem; padding: 0; margin: 0.8rem 0 0; list-style: none; }
 a { color: var(--c0); }
 figure { margin: 1.1rem 0; overflow-x: auto; }
-figure svg { display: block; width: 100%; min-width: 34rem; height: auto; border: 1px solid var(--grid); border-radius: 6px; }
+figure svg { display: block; box-sizing: border-box; width: 100%; min-width: 34rem; height: auto; border: 1px solid var(--grid); border-radius: 6px; }
 .scroll { overflow-x: auto; margin: 1.1rem 0; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 0.92rem; }
 caption { text-align: left; white-space: nowrap; color: var(--faint); padding-bottom: 0.3rem; }
