@@ -5,7 +5,7 @@
 import { COMPLETE_AFTER_MS } from "../config.ts";
 import { readCounts, type Bucket } from "../counts/read.ts";
 import { formatTimestamp } from "../units.ts";
-import { bucketCeilUs, bucketStartUs, MINUTE_US, PERIODS, SECOND_US, type PeriodName } from "../period.ts";
+import { bucketCeilUs, bucketStartUs, HOUR_US, MINUTE_US, PERIODS, SECOND_US, type PeriodName } from "../period.ts";
 import type { ClaimCount, CountRow, Store, TableSize } from "../store/store.ts";
 import { Buckets, readBuckets, spread } from "./buckets.ts";
 import { Lags } from "./lags.ts";
@@ -54,32 +54,31 @@ export interface StoreReading {
   /** Minutes that `buckets` were chosen from. */
   bucketMinutes: number;
   sizes: TableSize[];
-  /** The hours of the whole store that have claims; empty where `sizes` tells the rows of every table that has bytes. */
+  /** The hours of the whole store that have claims, ascending. */
   claimedHours: readonly number[];
 }
 
 export async function readForReport(store: Store, question: ReadingQuestion): Promise<StoreReading> {
   const fromUs = bucketCeilUs(question.fromUs, SECOND_US);
   const toUs = bucketCeilUs(question.toUs, SECOND_US);
-  const asked = { ...question, fromUs, toUs };
   const notes: string[] = [];
   question.onProgress?.("looking at the minutes");
+  const claimedHours = await store.claimedHours();
+  const asked = { ...question, ...clipped({ fromUs, toUs }, claimedHours) };
   const claimed = await claimsOf(store, asked);
   const all = claimed.map(({ minuteUs }) => minuteUs);
   const found = await readLags(store, asked, all, notes);
   const late = lateLagOf(found.lags);
   const seconds = new Seconds({ askedPerSec: question.askedPerSec, lateLagUs: late });
-  const secondsDone = await readSeconds(store, asked, all, seconds, notes);
+  await readSeconds(store, asked, { fromUs, toUs }, all, seconds, notes);
   const firstOpenUs = claimed.find(({ claims, sealed }) => sealed < claims)?.minuteUs ?? toUs;
   const { buckets, bucketMinutes } = await readSample(store, asked, found.minutes, seconds, notes);
   question.onProgress?.("looking at the sizes of the tables");
-  const sizes = await store.sizes();
-  const isUntold = sizes.some(({ rows, bytes }) => rows === null && bytes !== null && bytes > 0);
   return {
     fromUs,
     toUs,
     events: found.lags.events,
-    completeUs: secondsDone?.completeUs ?? Math.min(toUs, firstOpenUs, question.nowUs - COMPLETE_AFTER_MS * 1_000),
+    completeUs: Math.min(toUs, firstOpenUs, question.nowUs - COMPLETE_AFTER_MS * 1_000),
     notes,
     claims: countClaims(claimed, question.nowUs - store.info.settleAfterMs * 1_000),
     ...found,
@@ -87,9 +86,15 @@ export async function readForReport(store: Store, question: ReadingQuestion): Pr
     seconds,
     buckets,
     bucketMinutes,
-    sizes,
-    claimedHours: isUntold ? await store.claimedHours() : [],
+    sizes: await store.sizes(),
+    claimedHours,
   };
+}
+
+/** A year is asked for, and the store has a day of it: a store looks into every hour that it is asked for. */
+function clipped({ fromUs, toUs }: { fromUs: number; toUs: number }, hours: readonly number[]) {
+  const startUs = Math.min(toUs, Math.max(fromUs, hours[0] ?? toUs));
+  return { fromUs: startUs, toUs: Math.max(startUs, Math.min(toUs, (hours.at(-1) ?? startUs) + HOUR_US)) };
 }
 
 async function claimsOf(store: Store, { fromUs, toUs }: ReadingQuestion): Promise<ClaimCount[]> {
@@ -189,18 +194,21 @@ function lateLagOf({ all }: Lags): number | null {
 async function readSeconds(
   store: Store,
   question: ReadingQuestion,
+  range: { fromUs: number; toUs: number },
   claimed: readonly number[],
   into: Seconds,
   notes: string[],
-): Promise<{ completeUs: number } | null> {
+): Promise<void> {
   const startUs = await startOf(store, "1s", claimed, question.fromUs, notes);
-  if (startUs === null) return null;
+  if (startUs === null) return;
   const asked = { ...question, fromUs: startUs, period: SECONDS, source: "counts" as const };
   const reading = readCounts(store, asked);
-  const endUs = Math.min(question.toUs, bucketStartUs(question.nowUs - COMPLETE_AFTER_MS * 1_000, SECOND_US));
+  // A stream that goes back beyond the range, or beyond what is left of it, has a whole first second.
+  const edgeUs = startUs === question.fromUs ? range.fromUs : startUs;
+  const endUs = Math.min(range.toUs, bucketStartUs(question.nowUs - COMPLETE_AFTER_MS * 1_000, SECOND_US));
   await untilExpired(notes, async () => {
     const seconds = wholeSeconds(told(reading.buckets, question), {
-      fromUs: question.isCut === true ? startUs - 1 : startUs,
+      fromUs: question.isCut === true ? edgeUs - 1 : edgeUs,
       toUs: question.isCut === true ? endUs + 1 : endUs,
     });
     for await (const portion of seconds) {
@@ -208,7 +216,6 @@ async function readSeconds(
       question.onProgress?.(`rate: ${into.tally.count} seconds`);
     }
   });
-  return reading.summary();
 }
 
 /** The same stream, with an ear to it. */

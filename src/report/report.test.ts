@@ -170,6 +170,22 @@ describe("what is missing", () => {
     expect(formatText(report)).toContain("There are no events");
   });
 
+  test("hours in which there is nothing are not asked for, and a stream that starts with an hour is still cut", async () => {
+    const plain = await storeWith({ minutes: 1, countOf: () => 4 });
+    const asked: [number, number][] = [];
+    const store: Store = {
+      ...plain,
+      claimCounts: (fromUs, toUs) => {
+        asked.push([fromUs, toUs]);
+        return plain.claimCounts(fromUs, toUs);
+      },
+    };
+    const report = await reportOf(store, { fromUs: START - 1_000 * HOUR_US, toUs: START + 10 * HOUR_US });
+    expect(asked.every(([fromUs, toUs]) => fromUs >= START && toUs <= START + HOUR_US)).toBeTrue();
+    expect(report.store).toMatchObject({ events: 24_000, isComplete: true, to: "2026-11-23T15:00:00.000Z" });
+    expect(report.rate).toMatchObject({ seconds: 58, from: "2026-11-23T05:00:01.000Z" });
+  });
+
   test("a single event is a report", async () => {
     const { rate, lag } = await reportOf(
       await storeWith({ minutes: 1, countOf: (bucket) => (bucket === 3_141 ? 1 : 0) }),
