@@ -1,14 +1,13 @@
-// What `reto3 report` says of real runs: each rate, both kinds of arrivals, both stores; and one that things happen to. The
-// question: README.md.
+// What `reto3 report` says of real runs: each rate, both kinds of arrivals, both stores. The question: README.md.
 
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Report } from "../../src/report/model.ts";
 import { executable, startListening, temporaryFolder } from "../../test/support/reto3.ts";
 import { benchFlags } from "../support/flags.ts";
 import { loadInto, type LoadOutput } from "../support/load.ts";
-import { finish, pinned, SERVER_CORE } from "../support/process.ts";
+import { pinned, SERVER_CORE } from "../support/process.ts";
 import { Measured, report } from "../support/result.ts";
+import { keepCharts, reportOn } from "../support/report.ts";
 import { newStore, sqliteFolder, warmCassandra } from "../support/stores.ts";
 
 const flags = benchFlags(
@@ -19,24 +18,17 @@ const flags = benchFlags(
     seconds: "60",
     burst: "50",
     seed: "20160528",
-    "incident-minutes": "12",
   },
-  { stores: "sqlite", rates: "1000,5000", seconds: "5", "incident-minutes": "0" },
+  { stores: "sqlite", rates: "1000,5000", seconds: "5" },
 );
-const charts = flags.short ? undefined : join(import.meta.dir, "../../docs/analysis");
 
 /** A count is complete by then (COMPLETE_AFTER_MS), and no second has events of two runs. */
 const APART_MS = 8_000;
 
-/** Of the load of the long run. */
-const INCIDENT_RPS = 5_000;
-
 const came = new Measured("What was sent, acked and counted, and how it came");
 const took = new Measured("How long it took");
 using records = temporaryFolder();
-if (charts) mkdirSync(charts, { recursive: true });
 for (const kind of flags.words("stores")) await onStore(kind);
-if (flags.number("incident-minutes") > 0) await incident(flags.number("incident-minutes"));
 await report("analysis", flags, [came, took]);
 
 async function onStore(kind: string): Promise<void> {
@@ -67,6 +59,7 @@ async function onStore(kind: string): Promise<void> {
       );
       made.push(record);
     }
+    if (flags.short) continue;
     await keepCharts(`${kind}-${arrivals}`, ["--store", store, "--record", made[1] ?? made[0] ?? ""]);
     await keepCharts(
       `${kind}-${arrivals}-all`,
@@ -105,64 +98,4 @@ async function add(of: Record<string, string | number>, load: LoadOutput, found:
     "ack max": run?.latencyMs.fromSchedule.max ?? Number.NaN,
     "sent late p99, ms": run?.sendErrorMs.p99 ?? Number.NaN,
   });
-}
-
-async function reportOn(args: string[]): Promise<Report> {
-  const { stdout } = await finish([executable, "report", ...args, "--format", "json"]);
-  return JSON.parse(stdout) as Report;
-}
-
-async function keepCharts(name: string, args: string[]): Promise<void> {
-  if (charts) await finish([executable, "report", ...args, "--charts", join(charts, name), "--force"]);
-}
-
-/**
- * A run of many minutes on SQLite that things happen to, at a quarter, a half and three quarters of it: the server stands still for 3 s,
- * is killed and comes back after 2 s, and another client sends 2,000/s for 20 s. What the report says of it is printed and kept.
- */
-async function incident(minutes: number): Promise<void> {
-  await using resources = new AsyncDisposableStack();
-  const store = newStore(resources.use(sqliteFolder()));
-  const start = (port: string) =>
-    startListening(pinned(SERVER_CORE, [executable, "serve", "--port", port, "--store", store]));
-  const server = await start("0");
-  const record = (name: string) => join(records.path, `incident-${name}.ndjson`);
-  const quarterMs = (minutes * 60_000) / 4;
-  console.error(`${minutes} minutes that things happen to`);
-  // Neither load may find that it is alone there: the report tells whether all adds up.
-  const loading = loadInto(server.url, INCIDENT_RPS, minutes * 60, [...inShape("poisson"), "--record", record("all")]);
-  await Bun.sleep(quarterMs);
-  happens("the server stands still for 3 s");
-  server.pause();
-  await Bun.sleep(3_000);
-  server.resume();
-  await Bun.sleep(quarterMs);
-  happens("the server is killed, and started again after 2 s");
-  server.kill("SIGKILL");
-  await server.exited;
-  await Bun.sleep(2_000);
-  resources.use(await start(server.port));
-  await Bun.sleep(quarterMs);
-  happens("another client sends 2,000/s for 20 s");
-  await loadInto(server.url, 2_000, 20, ["--record", record("other"), "--settle", "0s"]);
-  await loading;
-  await Bun.sleep(APART_MS);
-  const args = [
-    "--store",
-    store,
-    "--record",
-    record("all"),
-    "--record",
-    record("other"),
-    "--asked",
-    String(INCIDENT_RPS),
-  ];
-  const { stdout } = await finish([executable, "report", ...args]);
-  console.log(stdout);
-  if (charts) await Bun.write(join(charts, "incident.txt"), stdout);
-  await keepCharts("incident", args);
-}
-
-function happens(what: string): void {
-  console.error(`${new Date().toISOString()} ${what}`);
 }

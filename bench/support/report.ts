@@ -1,0 +1,24 @@
+// Runs `reto3 report`: its figures, its words, its charts.
+
+import { join } from "node:path";
+import type { Report } from "../../src/report/model.ts";
+import { executable } from "../../test/support/reto3.ts";
+import { finish } from "./process.ts";
+
+/** What docs/analysis.md shows. */
+export const analysisFolder = join(import.meta.dir, "../../docs/analysis");
+
+export async function reportOn(args: readonly string[]): Promise<Report> {
+  const { stdout } = await finish([executable, "report", ...args, "--format", "json"]);
+  return JSON.parse(stdout) as Report;
+}
+
+export async function reportText(args: readonly string[]): Promise<string> {
+  const { stdout } = await finish([executable, "report", ...args]);
+  return stdout;
+}
+
+/** Into a folder `name` of what docs/analysis.md shows. */
+export async function keepCharts(name: string, args: readonly string[]): Promise<void> {
+  await finish([executable, "report", ...args, "--charts", join(analysisFolder, name), "--force"]);
+}
