@@ -8,9 +8,9 @@ import { geometric, normal, poisson, type Random, seededRandom } from "./random.
 //                                        1 day      7 days      20 days    42 days
 //     steady Poisson                     0-0.15     0-0.18      0-0.18     0.02-0.07
 //     daily season of +-50 %             0-0.15     0.04-0.36   0-0.15     0-0.1
-//     that, half as many at weekends     0-0.15     0.04-0.11   0-0.53     0-0.1
+//     that, half as many at weekends     0-0.15     0.04-0.36   0-0.53     0-0.1
 //     that season, in bursts of 5        0-0.3      0-0.14      0-0.25     0-0.17
-//     that season, 5 % noise of 10 min   0-0.45     0-0.79      0-0.3      0-0.17
+//     that season, 5 % noise of 10 min   0-0.45     0-0.57      0-0.3      0-0.17
 //
 // Found, of minutes with none, half, and twice the events:
 //

@@ -158,8 +158,8 @@ export class FanoCurve {
   /** Closes every window that ends at or before the start of bucket `index`. */
   #closeUpTo(index: number): void {
     for (const scale of this.#scales) {
+      if (index < (scale.window + 1) * scale.factor) continue;
       const window = Math.floor(index / scale.factor);
-      if (window <= scale.window) continue;
       const isWhole = scale.window * scale.factor >= (this.#from ?? index);
       if (isWhole) scale.counts.add(scale.events);
       scale.counts.add(0, window - scale.window - 1);
