@@ -1,5 +1,5 @@
 // The discrete Fourier transform of any length, in O(n log n). Pure; compared with NumPy in series.test.ts.
-// No dependency: what there is on npm takes powers of two only, and that part is the thirty lines of `transform`.
+// No dependency: fft.js takes powers of two only, and that part is the forty lines of `transform`.
 
 /** Complex numbers: real and imaginary parts. */
 export interface Complex {

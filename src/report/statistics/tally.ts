@@ -44,7 +44,7 @@ export class Tally {
     return this.#exact;
   }
 
-  /** The least value that the share `q` (0..1) of the values does not pass: by nearest rank. 0 of nothing. */
+  /** The least value that the share `q` (0..1) of the values, or more, do not pass: nearest rank. 0 of nothing. */
   quantile(q: number): number {
     this.#sorted ??= [...this.#times.keys()].sort((a, b) => a - b);
     const rank = Math.max(1, Math.ceil(q * this.count));
