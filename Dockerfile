@@ -26,7 +26,7 @@ FROM gcr.io/distroless/cc-debian12:nonroot
 ARG RETO3_COMMIT=""
 LABEL org.opencontainers.image.title="reto3" \
       org.opencontainers.image.description="Takes a stream of small events over HTTP and tells exactly how many arrived every 10 ms, second and minute" \
-      org.opencontainers.image.version="0.6.0" \
+      org.opencontainers.image.version="0.7.0" \
       org.opencontainers.image.revision="${RETO3_COMMIT}" \
       org.opencontainers.image.licenses="Apache-2.0"
 # What the executable is made of, where scanners look for it.
