@@ -72,6 +72,16 @@ test("latencies are those of the last ten seconds", () => {
   expect(numbers.ackMs).toBeNull();
 });
 
+test("what was said before nobody looked on for a while is not of the last ten seconds", () => {
+  const numbers = new Numbers();
+  numbers.add(said(0), 0);
+  numbers.add(said(100), 1_000);
+  numbers.add(said(360_100, [30_000]), 3_601_000);
+  expect([numbers.storedPerSec, numbers.ackMs]).toEqual([0, null]);
+  numbers.add(said(360_600, [30_000, 5_000]), 3_602_000);
+  expect([numbers.storedPerSec, numbers.ackMs?.p50]).toEqual([500, 5]);
+});
+
 test("a counter that fell, as a killed worker's, makes no rate below zero and none that is too high", () => {
   const numbers = new Numbers();
   numbers.add(said(10_000, [5_000, 5_000, 5_000]), 0);

@@ -23,8 +23,9 @@ export class Numbers {
   add(samples: Samples, atMs: number): void {
     const history = this.#history;
     const last = history.at(-1);
-    // A worker that was killed took what it counted last with it: what fell does not compare with what was before.
-    if (last && fell(last.samples, samples)) history.length = 0;
+    // A worker that was killed took what it counted last with it: what fell does not compare with what was before. And what was said
+    // when somebody looked on last, hours ago maybe, would make a rate of all that time.
+    if (last && (fell(last.samples, samples) || last.atMs < atMs - SPAN_MS)) history.length = 0;
     history.push({ atMs, samples });
     while ((history[1]?.atMs ?? atMs) <= atMs - SPAN_MS) history.shift();
   }
