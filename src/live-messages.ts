@@ -16,6 +16,8 @@ export interface Tick {
   /** The counts of the newest 10 ms buckets, one after another, zeros too. The last of them lies some 100 ms back. */
   buckets: { startMs: number; events: number[] };
   status: Status;
+  /** The first minute with events, where it has come to be known; null: there is none yet. */
+  firstMs?: number | null;
   /** Where it has changed. */
   raw?: RawData;
 }
@@ -45,8 +47,6 @@ export interface Snapshot extends Tick {
     "1m": number | null;
     rawBytesMax: number | null;
   };
-  /** The first minute with events; null: there is none yet. */
-  firstMs: number | null;
   raw: RawData;
 }
 

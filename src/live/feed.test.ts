@@ -305,6 +305,23 @@ test("the first minute of a store that was empty is known with its first second"
   expect([other.snapshot().firstMs, other.snapshot().raw.sinceMs]).toEqual([START_MS - 9_500, START_MS - 9_500]);
 });
 
+test("the first minute of a store that takes its time is told when it is known", async () => {
+  const change = (memory: Store): Partial<Store> => ({
+    async claimedHours() {
+      await new Promise((resolve) => setTimeout(resolve, 3_000));
+      return memory.claimedHours();
+    },
+  });
+  const { feed, writer, nowUs } = start({ change });
+  await writer.write(nowUs() - 8_000_000);
+  const one = viewer();
+  feed.join(one);
+  await pass(8_000);
+  expect([one.snapshot(), ...one.ticks(8)].map(({ firstMs }) => firstMs).filter((ms) => ms !== undefined)).toEqual([
+    START_MS - 9_500,
+  ]);
+});
+
 test("at the end all viewers are told, and nobody is taken any more", async () => {
   const { feed, readings } = start();
   const [one, waiting, late] = [viewer(), viewer(), viewer()];

@@ -70,7 +70,9 @@ export class LiveFeed {
   readonly #keptAsked: Asked<void>;
   #storeProblem: string | null = null;
   #startedSeconds: number | undefined;
-  #firstUs: number | null = null;
+  /** Undefined: not known yet. */
+  #firstUs: number | null | undefined;
+  #firstTold: number | null | undefined;
   #raw = NOT_KNOWN;
   #rawTold = NOT_KNOWN;
   #keptNextMs = Number.NEGATIVE_INFINITY;
@@ -148,7 +150,7 @@ export class LiveFeed {
 
   /** Waits `waitMs` at most; what is not there by then counts at the next look. */
   async #look(waitMs: number): Promise<void> {
-    const isFilled = this.#firstUs === null && !this.#seconds.isEmpty;
+    const isFilled = typeof this.#firstUs !== "number" && !this.#seconds.isEmpty;
     const isDue = isFilled || performance.now() >= this.#keptNextMs;
     const kept = isDue ? this.#keptAsked.ask(ANSWER_MAX_MS) : Promise.resolve(null);
     const [storeProblem] = await Promise.all([
@@ -193,12 +195,15 @@ export class LiveFeed {
   #tick(): Tick {
     const raw = this.#raw === this.#rawTold ? undefined : this.#raw;
     this.#rawTold = this.#raw;
+    const hasFirst = this.#firstUs !== this.#firstTold;
+    this.#firstTold = this.#firstUs;
     const seconds = this.#seconds.takeChanged();
     return {
       nowMs: this.#nowMs(),
       seconds,
       buckets: this.#seconds.buckets,
       status: this.#status(),
+      ...(hasFirst && this.#first),
       ...(raw && { raw }),
     };
   }
@@ -214,12 +219,17 @@ export class LiveFeed {
       store: { location, durability, synced, warnings },
       keep,
       retention,
-      firstMs: this.#firstUs === null ? null : this.#firstUs / 1_000,
+      ...this.#first,
       raw: this.#raw,
       seconds: this.#seconds.all,
       buckets: this.#seconds.buckets,
       status: this.#status(),
     };
+  }
+
+  get #first(): Pick<Tick, "firstMs"> {
+    if (this.#firstUs === undefined) return {};
+    return { firstMs: this.#firstUs === null ? null : this.#firstUs / 1_000 };
   }
 
   #status(): Status {

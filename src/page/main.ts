@@ -48,7 +48,7 @@ const historyView = new HistoryView({
   ask,
   base,
   zone: () => zone,
-  firstMs: () => told.firstMs,
+  firstMs: () => told.firstMs ?? null,
   isTable: () => tables.has("history"),
   onMove: () => keepAddress(),
 });
@@ -78,8 +78,12 @@ const feed = new Feed({
 
 /** Not before the first snapshot: the server's clock was not known, and it may have wanted a token. */
 function showHistory(): void {
-  const isYoung = told.firstMs === null || told.nowMs - told.firstMs < YOUNG_MS;
-  past.show(isYoung && location.search === "" ? { lastMs: YOUNG_MS } : past.view);
+  past.show(location.search === "" && isYoung() ? { lastMs: YOUNG_MS } : past.view);
+}
+
+function isYoung(): boolean {
+  const { firstMs, nowMs } = told;
+  return firstMs === null || (firstMs !== undefined && nowMs - firstMs < YOUNG_MS);
 }
 
 function onNews(): void {

@@ -15,7 +15,8 @@ export interface Figures {
   lastSecondEvents: number;
   /** In the last ten seconds, by reason. */
   refusedLately: Record<string, number>;
-  firstMs: number | null;
+  /** Null: there are none, undefined: nobody knows yet. */
+  firstMs: number | null | undefined;
   nowMs: number;
   skewMs: number;
   zone: Zone;
@@ -80,7 +81,8 @@ function showFacts({ snapshot, status, raw, refusedLately, firstMs, nowMs, skewM
   );
   const { "10ms": ms10, "1s": s1, "1m": m1 } = retention;
   sayAt("about-counts", `10 ms ${formatLifetime(ms10)}, 1 s ${formatLifetime(s1)}, 1 min ${formatLifetime(m1)}`);
-  sayAt("about-first", firstMs === null ? "none yet" : `minute of ${time(firstMs)}`);
+  const first = firstMs === null ? "none yet" : "not known yet";
+  sayAt("about-first", typeof firstMs === "number" ? `minute of ${time(firstMs)}` : first);
   sayAt("about-refused", describeRefused(status.refused, refusedLately));
   const writers = status.writers === null ? "not known" : String(status.writers);
   sayAt(

@@ -75,6 +75,27 @@ test("refusals of the last ten seconds are counted by reason, and not those of a
   expect(told.refusedLately).toEqual({ invalid: 104 });
 });
 
+test("a store of which it is not known yet whether it has events is not called empty", () => {
+  const told = new Told();
+  const { firstMs: _, ...unknown } = snapshot(START, "a", START);
+  told.takeSnapshot(unknown);
+  told.takeTick(tick(START + 1_000, { seconds: [[START, 4, 1]] }));
+  expect(told.firstMs).toBeUndefined();
+  told.takeTick(tick(START + 2_000, { firstMs: START - 3_600_000 }));
+  told.takeTick(tick(START + 3_000));
+  expect(told.firstMs).toBe(START - 3_600_000);
+});
+
+test("refusals while the connection was away are not of the last ten seconds", () => {
+  const told = new Told();
+  told.takeSnapshot(snapshot(START, "a", START));
+  told.takeTick(tick(START + 1_000, { refused: { invalid: 1 } }));
+  const later = START + 3_600_000;
+  told.takeSnapshot({ ...snapshot(later, "a", START), ...tick(later, { refused: { invalid: 5_000 } }) });
+  told.takeTick(tick(later + 1_000, { refused: { invalid: 5_002 } }));
+  expect(told.refusedLately).toEqual({ invalid: 2 });
+});
+
 test("the first events of an empty store are noticed, and raw data stays what it was until it is told again", () => {
   const told = new Told();
   told.takeSnapshot(snapshot(START, "a", START));

@@ -21,7 +21,8 @@ export class Told {
   snapshot: Snapshot | null = null;
   status: Status | null = null;
   raw: RawData = { sinceMs: null, events: null, bytes: null };
-  firstMs: number | null = null;
+  /** The first events; null: there are none, undefined: nobody knows yet. */
+  firstMs: number | null | undefined;
   /** The server's clock when it said the last of this; 0: it has not said anything. */
   asOfMs = 0;
   #restart: (Restart & { untilMs: number }) | null = null;
@@ -34,10 +35,11 @@ export class Told {
       const { startedMs } = message.server;
       const restart = { atMs: startedMs, isOther: startedMs < this.asOfMs, untilMs: Date.now() + RESTART_SHOWN_MS };
       if (before !== undefined) this.#restart = restart;
-      this.#refusals = [];
     }
+    // Those from before the connection was away are of more than ten seconds, or of another server.
+    this.#refusals = [];
     this.snapshot = message;
-    this.firstMs = message.firstMs;
+    this.firstMs = undefined;
     this.#take(message, true);
   }
 
@@ -52,7 +54,9 @@ export class Told {
     this.#skewsMs = [...this.#skewsMs, message.nowMs - Date.now()].slice(-SKEW_TICKS);
     this.#refusals = [...this.#refusals, message.status.refused].slice(-LATELY_TICKS);
     this.recent.add(message, isFirst);
-    this.firstMs ??= message.seconds.find(([, events]) => events > 0)?.[0] ?? null;
+    const seenMs = message.seconds.find(([, events]) => events > 0)?.[0];
+    const wasEmpty = message.firstMs === null || this.firstMs === null;
+    this.firstMs = message.firstMs ?? this.firstMs ?? (wasEmpty ? (seenMs ?? null) : undefined);
   }
 
   /** The server's clock minus this device's: the quickest message is the least late. */
