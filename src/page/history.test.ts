@@ -170,3 +170,24 @@ test("an error leaves what is held in sight", async () => {
   expect(past.error?.status).toBe(503);
   expect(past.held).toBe(held);
 });
+
+test("what the server refuses is asked again by and by while it follows now, and never of a range that stays", async () => {
+  const { past, clock, asked, question, until } = setUp({ lastMs: 10 * SECOND });
+  past.show(past.view);
+  (await question(0)).refuse(400);
+  await until(() => past.error !== null);
+  clock.nowMs += 29 * SECOND;
+  past.tick();
+  expect(asked.length).toBe(1);
+  clock.nowMs += SECOND;
+  past.tick();
+  (await question(1)).answer();
+  await until(() => past.held !== null);
+  expect(past.error).toBeNull();
+  past.show({ fromMs: NOW - HOUR, toMs: NOW - HOUR + SECOND });
+  (await question(2)).refuse(400);
+  await until(() => past.error !== null);
+  clock.nowMs += HOUR;
+  past.tick();
+  expect(asked.length).toBe(3);
+});

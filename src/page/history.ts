@@ -24,6 +24,8 @@ const CALM_MS = 150;
 /** What is not complete yet is asked again so often; of seconds and minutes GET /live tells the newest in between (counts.ts). */
 const REFRESH_MS: Record<PeriodName, number> = { "10ms": 1_000, "1s": 5_000, "1m": 30_000 };
 const RETRY_MS = 3_000;
+/** What was said of the last hour may be another thing of the next: its start has moved, or a clock was set. */
+const REFUSED_RETRY_MS = 30_000;
 
 /** An end with more buckets than this is not asked for by itself. */
 const TAIL_BUCKETS_MAX = 1_000;
@@ -123,12 +125,14 @@ export class History {
   /** Once a second, while somebody looks; after the first `show`. */
   tick(): void {
     if (this.isAsking || this.#askedAtMs === -Infinity) return;
+    const isRefused = this.#error !== null && this.#error.status >= 400 && this.#error.status < 500;
+    // What was said of a range that stays will not change.
+    if (isRefused && !this.isFollowing) return;
     const waitedMs = this.#options.nowMs() - this.#askedAtMs;
     const needs = this.#needs();
     const refreshMs = needs === "seal" ? UNSEALED_REFRESH_MS : REFRESH_MS[this.period.used];
-    if (waitedMs < (this.#error ? RETRY_MS : refreshMs)) return;
-    // What was said of the range will not change.
-    if (this.#error && this.#error.status >= 400 && this.#error.status < 500) return;
+    const retryMs = isRefused ? REFUSED_RETRY_MS : RETRY_MS;
+    if (waitedMs < (this.#error ? retryMs : refreshMs)) return;
     if (needs !== "nothing") void this.#load();
   }
 
