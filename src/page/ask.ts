@@ -15,6 +15,13 @@ export class AskError extends Error {
   }
 }
 
+/** Why it is not what was wanted: the server's own words, and not the pages of a proxy before it. */
+export async function wordsOf(response: Response): Promise<string> {
+  const isPlain = response.headers.get("content-type")?.startsWith("text/plain") === true;
+  const words = isPlain ? (await response.text()).trim() : "";
+  return words || `the answer was ${response.status} ${response.statusText}`.trim();
+}
+
 /** The same question for a script: the path and its query. */
 export function questionOf(period: PeriodName, { fromMs, toMs }: Range): string {
   return `counts?period=${period}&from=${formatIso(fromMs * 1_000)}&to=${formatIso(toMs * 1_000)}`;
@@ -33,12 +40,12 @@ export function askAt(base: string, headers: () => Record<string, string>): Ask 
         cache: "no-store",
         ...(signal && { signal }),
       });
-      text = await response.text();
+      text = response.ok ? await response.text() : await wordsOf(response);
     } catch (error) {
       if (signal?.aborted) throw error;
       throw new AskError(0, "the server does not answer");
     }
-    if (!response.ok) throw new AskError(response.status, text.trim());
+    if (!response.ok) throw new AskError(response.status, text);
     try {
       return parseCounts(text);
     } catch {

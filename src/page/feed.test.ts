@@ -79,6 +79,15 @@ test("503 is said in the server's words", async () => {
   expect(page.connections.at(-1)).toMatchObject({ kind: "turned-away", reason: "64 look on already" });
 });
 
+test("a page in HTML that a proxy answers is not said word by word", async () => {
+  const headers = { "Content-Type": "text/html" };
+  const statusText = "Service Unavailable";
+  await using page = setUp(() => new Response("<h1>503</h1>", { status: 503, statusText, headers }));
+  page.feed.open();
+  await page.until(() => page.kinds().includes("turned-away"));
+  expect(page.connections.at(-1)).toMatchObject({ reason: "the answer was 503 Service Unavailable" });
+});
+
 test("401 is not tried again until somebody opens", async () => {
   await using page = setUp((_request, attempt) =>
     attempt === 0 ? new Response("", { status: 401 }) : stream(SNAPSHOT),

@@ -2,6 +2,7 @@
 // With fetch, not EventSource: that can send no Authorization header and tells no status.
 
 import type { Snapshot, Tick } from "../live-messages.ts";
+import { wordsOf } from "./ask.ts";
 import { SseParser } from "./sse.ts";
 
 /** A tick comes each second; without any for so long the connection is dead, whatever TCP says. */
@@ -87,7 +88,7 @@ export class Feed {
     try {
       const accept = { Accept: "text/event-stream", ...headers() };
       const response = await fetch(url, { headers: accept, signal: running.signal, cache: "no-store" });
-      if (!response.ok || !response.body) throw new StatusError(response.status, (await response.text()).trim());
+      if (!response.ok || !response.body) throw new StatusError(response.status, await wordsOf(response));
       const parser = new SseParser();
       const decoder = new TextDecoder();
       const reader = response.body.getReader();
