@@ -142,6 +142,25 @@ withChromium((open) => {
   );
 
   test(
+    "an exact range that was filled in stays the same when the zone is another",
+    async () => {
+      const startMs = nowMs - 2 * HOUR_MS;
+      const range = `?from=${iso(startMs)}&to=${iso(startMs + HOUR_MS)}`;
+      await using visit = await open(`${server.url}/${range}`, { timezoneId: "Asia/Kolkata" });
+      const { page } = visit;
+      await historyIsShown(page);
+      await page.locator("#history summary").click();
+      await says(page, "#exact-zone", /^UTC$/);
+      await page.locator("#zone").selectOption("local");
+      await says(page, "#exact-zone", "UTC+05:30");
+      const from = Date.parse(`${await page.locator("#from").inputValue()}+05:30`);
+      const to = Date.parse(`${await page.locator("#to").inputValue()}+05:30`);
+      expect([from, to]).toEqual([startMs, startMs + HOUR_MS]);
+    },
+    RUN_MS,
+  );
+
+  test(
     "counts are moved with a finger, and zoomed with two and with the wheel",
     async () => {
       const startMs = nowMs - 2 * HOUR_MS;

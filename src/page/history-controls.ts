@@ -4,7 +4,8 @@ import { parseDurationMs } from "../units.ts";
 import { byId, press, sayAt } from "./dom.ts";
 import { watchGestures } from "./gestures.ts";
 import type { History } from "./history.ts";
-import { panned, zoomed, type Range } from "./span.ts";
+import { formatSpan } from "./numbers.ts";
+import { panned, SPAN_MAX_MS, zoomed, type Range } from "./span.ts";
 import { formatField, parseField, zoneLabel, type Zone } from "./zone.ts";
 
 export interface HistoryControlsOptions {
@@ -17,6 +18,8 @@ export interface HistoryControlsOptions {
 
 export class HistoryControls {
   readonly #options: HistoryControlsOptions;
+  /** Of what the fields of the exact range hold. */
+  #exactZone: Zone | undefined;
 
   constructor(options: HistoryControlsOptions) {
     this.#options = options;
@@ -35,6 +38,11 @@ export class HistoryControls {
     const spanMs = past.range.toMs - past.range.fromMs;
     press(byId("follow", HTMLElement), past.isFollowing);
     for (const [button, lastMs] of lastButtons()) press(button, past.isFollowing && lastMs === spanMs);
+  }
+
+  /** Times may be shown in another zone now: what the fields hold would mean another time. */
+  restyle(): void {
+    if (this.#exactZone !== undefined && this.#exactZone !== this.#options.zone()) this.#fillExact();
   }
 
   /** Keys and pointers on the charts in `element`. */
@@ -111,21 +119,29 @@ export class HistoryControls {
   }
 
   #watchExact(): void {
-    const { past, zone } = this.#options;
+    const { zone } = this.#options;
     const form = byId("exact-form", HTMLFormElement);
     const [from, to] = [byId("from", HTMLInputElement), byId("to", HTMLInputElement)];
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       const [fromMs, toMs] = [parseField(from.value, zone()), parseField(to.value, zone())];
-      if (fromMs !== null && toMs !== null && fromMs < toMs) this.show({ fromMs, toMs });
-      else sayAt("exact-zone", "the first must be before the second");
+      if (fromMs === null || toMs === null || fromMs >= toMs) {
+        sayAt("exact-zone", "the first must be before the second");
+        return;
+      }
+      this.show({ fromMs, toMs });
+      if (toMs - fromMs > SPAN_MAX_MS) sayAt("exact-zone", `no more than ${formatSpan(SPAN_MAX_MS)} are shown at once`);
     });
-    form.closest("details")?.addEventListener("toggle", () => {
-      const { fromMs, toMs } = past.range;
-      from.value = formatField(fromMs, zone());
-      to.value = formatField(toMs, zone());
-      sayAt("exact-zone", zoneLabel(fromMs, zone()));
-    });
+    form.closest("details")?.addEventListener("toggle", () => this.#fillExact());
+  }
+
+  #fillExact(): void {
+    const { past, zone } = this.#options;
+    const { fromMs, toMs } = past.range;
+    this.#exactZone = zone();
+    byId("from", HTMLInputElement).value = formatField(fromMs, zone());
+    byId("to", HTMLInputElement).value = formatField(toMs, zone());
+    sayAt("exact-zone", zoneLabel(fromMs, zone()));
   }
 }
 

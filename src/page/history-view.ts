@@ -59,6 +59,7 @@ export class HistoryView {
   restyle(): void {
     this.#events.restyle();
     this.#lag.restyle();
+    this.#controls.restyle();
     this.#tableOf = "";
     this.draw();
   }
