@@ -37,6 +37,21 @@ withChromium((open) => {
     RUN_MS,
   );
 
+  test(
+    "a store that is young is shown fifteen minutes of, also after the link to the history",
+    async () => {
+      await using server = await serve("memory:");
+      await fetch(server.url, { method: "POST", body: EVENT });
+      await using visit = await open(server.url);
+      const { page } = visit;
+      await says(page, "#history-range", "the last 15 min");
+      await page.locator("a.skip").focus();
+      await page.keyboard.press("Enter");
+      await page.waitForURL(/last=15m.*#history$/);
+    },
+    RUN_MS,
+  );
+
   describe("a server that wants a token", () => {
     const withToken = async (folder: string, args: string[] = []) => {
       const file = join(folder, "read-tokens");

@@ -128,24 +128,25 @@ function keepAddress(isBack = false): void {
   }, ADDRESS_CALM_MS);
 }
 
+// Also when a link within the page is followed: then it is the address that there was.
 window.addEventListener("popstate", () => {
-  past.show(parseView(location.search).range);
+  past.show(location.search === "" && isYoung() ? { lastMs: YOUNG_MS } : parseView(location.search).range);
   keepAddress(true);
 });
 
 function watchPresence(): void {
   let leaving: ReturnType<typeof setTimeout> | undefined;
   const isWaiting = () => ["away", "lost", "turned-away"].includes(connection.kind);
-  document.addEventListener("visibilitychange", () => {
+  const onPresence = () => {
     clearTimeout(leaving);
-    if (document.hidden) {
-      leaving = setTimeout(() => feed.leave(), AWAY_AFTER_MS);
-      return;
-    }
-    if (isWaiting()) feed.open();
+    if (document.hidden) leaving = setTimeout(() => feed.leave(), AWAY_AFTER_MS);
+    else if (isWaiting()) feed.open();
     show();
-  });
-  window.addEventListener("online", () => isWaiting() && feed.open());
+  };
+  document.addEventListener("visibilitychange", onPresence);
+  // It may have been opened in the background.
+  onPresence();
+  window.addEventListener("online", () => !document.hidden && isWaiting() && feed.open());
   // The seconds until the next attempt.
   setInterval(() => "retryAtMs" in connection && showConnection(connection, told, isPaused, zone), 1_000);
 }
