@@ -17,6 +17,7 @@ import { openStoreInTime } from "./open-store.ts";
 import { log } from "./output.ts";
 import { describeRetention } from "./retention.ts";
 import type { ServeValues } from "./serve-flags.ts";
+import { openableUrl } from "./server-url.ts";
 import { stopSignal } from "./stop-signal.ts";
 import type { Supervisor } from "./supervised.ts";
 import { commit, version } from "./version.ts";
@@ -105,7 +106,7 @@ export async function serveOne(values: ServeValues, access: Access, supervisor?:
 /** The first line has always been just this: scripts wait for it. */
 export function sayWhere(url: string, how = ""): void {
   log.info(`listening on ${url}${how}`);
-  log.info(`see it live: open ${url}/ in a browser`);
+  log.info(`see it live: open ${openableUrl(url)}/ in a browser`);
 }
 
 function sayWhatHolds({ info }: Store, values: ServeValues): void {

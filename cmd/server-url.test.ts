@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { isLoopback, parseServerUrl } from "./server-url.ts";
+import { isLoopback, openableUrl, parseServerUrl } from "./server-url.ts";
 
 describe("is reached from this machine alone", () => {
   test.each([
@@ -15,6 +15,14 @@ describe("is reached from this machine alone", () => {
     ["localhost.example.org", false],
   ])("%s: %p", (host, expected) => expect(isLoopback(host)).toBe(expected));
 });
+
+test.each([
+  ["http://0.0.0.0:8080", "http://localhost:8080"],
+  ["https://[::]:8443", "https://localhost:8443"],
+  ["http://127.0.0.1:8080", "http://127.0.0.1:8080"],
+  ["http://10.0.0.0:8080", "http://10.0.0.0:8080"],
+  ["http://[::1]:8080", "http://[::1]:8080"],
+])("in a browser %s is opened as %s", (url, expected) => expect(openableUrl(url)).toBe(expected));
 
 test.each([
   "localhost",

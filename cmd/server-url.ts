@@ -25,6 +25,11 @@ export function wantTlsForCa(url: URL, ca: string | undefined): void {
     throw new Reto3Error("USAGE", `--ca: there is no certificate at ${url.origin}; want https:// in --url, or no --ca`);
 }
 
+/** For a browser on this machine: an address that stands for all of its addresses is not one that every browser opens. */
+export function openableUrl(url: string): string {
+  return url.replace(/^(https?:\/\/)(0\.0\.0\.0|\[::\])(?=[:/]|$)/, "$1localhost");
+}
+
 /** Whether `host` is reached from this machine alone. */
 export function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || host === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(host);
