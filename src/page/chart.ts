@@ -12,6 +12,8 @@ export interface SeriesOptions {
   colour: "one" | "two";
   /** `bars`: each bucket fills its time. */
   form: "line" | "dots" | "bars";
+  /** It has an axis of its own, on the right. */
+  isRight?: boolean;
 }
 
 export interface ChartOptions {
@@ -19,8 +21,6 @@ export interface ChartOptions {
   series: readonly SeriesOptions[];
   /** Of the numbers on the left axis. */
   formatValue?: (value: number) => string;
-  /** An axis on the right with the same values, divided. */
-  rightDivisor?: number;
   zone: () => Zone;
   /** A stretch was drawn over. */
   onSelect?: (range: Range) => void;
@@ -38,7 +38,6 @@ const FINE_STEPS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, ...WHOLE_STEPS];
 
 /** Less wide is a click, not a selection. */
 const SELECT_PIXELS_MIN = 4;
-const NARROW_PIXELS = 480;
 
 export class Chart {
   readonly #options: ChartOptions;
@@ -96,7 +95,7 @@ export class Chart {
   }
 
   get #hasRightAxis(): boolean {
-    return this.#options.rightDivisor !== undefined && this.#width >= NARROW_PIXELS;
+    return this.#options.series.some(({ isRight }) => isRight);
   }
 
   #drawNow(): void {
@@ -107,9 +106,7 @@ export class Chart {
   #resize(): void {
     const { clientWidth, clientHeight } = this.#options.element;
     if (clientWidth === 0 || (clientWidth === this.#plot.width && clientHeight === this.#plot.height)) return;
-    // The right axis comes and goes with the width.
-    if (clientWidth < NARROW_PIXELS !== this.#widthBefore < NARROW_PIXELS) this.restyle();
-    else this.#plot.setSize({ width: clientWidth, height: clientHeight });
+    this.#plot.setSize({ width: clientWidth, height: clientHeight });
     this.#widthBefore = clientWidth;
   }
 
@@ -138,8 +135,8 @@ export class Chart {
         cursor,
         scales: {
           x: { time: true, range: () => [this.#range.fromMs, this.#range.toMs] },
-          // From zero, so that heights can be compared; a lag may be negative, where a client's clock is ahead.
-          y: { range: (_plot, min, max) => spanOf(Math.min(0, min ?? 0), Math.max(0, max ?? 0)) },
+          y: { range: fromZero },
+          right: { range: fromZero },
         },
         axes: this.#axes(text, grid),
         series: [{}, ...series.map((options, at) => seriesOf(element, options, !this.#hidden.has(at)))],
@@ -165,7 +162,7 @@ export class Chart {
   }
 
   #axes(text: string, grid: string): uPlot.Axis[] {
-    const { zone, rightDivisor, formatValue = formatShort } = this.#options;
+    const { zone, formatValue = formatShort } = this.#options;
     const font = "12px system-ui, sans-serif";
     const common = { stroke: text, font, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid, width: 1 } };
     const axes: uPlot.Axis[] = [
@@ -182,25 +179,30 @@ export class Chart {
         values: (_plot, ticks) => ticks.map((tick) => formatValue(tick)),
       },
     ];
-    if (rightDivisor !== undefined && this.#hasRightAxis) {
-      const values: uPlot.Axis.Values = (_plot, ticks) =>
-        ticks.map((tick) => (tick % rightDivisor === 0 ? formatShort(tick / rightDivisor) : ""));
+    if (this.#hasRightAxis) {
+      const values: uPlot.Axis.Values = (_plot, ticks) => ticks.map((tick) => formatShort(tick));
       // The enum is of the declarations alone: it has no value when this runs.
       // oxlint-disable-next-line typescript/no-unsafe-enum-assignment
-      axes.push({ ...common, side: 1, scale: "y", size: 50, grid: { show: false }, values });
+      axes.push({ ...common, side: 1, scale: "right", size: 50, incrs: WHOLE_STEPS, grid: { show: false }, values });
     }
     return axes;
   }
 }
 
-function seriesOf(element: HTMLElement, { colour: name, form }: SeriesOptions, show: boolean): uPlot.Series {
+function seriesOf(element: HTMLElement, options: SeriesOptions, show: boolean): uPlot.Series {
+  const { colour: name, form, isRight } = options;
   const stroke = colour(element, `--${name}`);
   if (form === "bars") {
     const paths = uPlot.paths.bars?.({ size: [1, Infinity, 1], align: 1 });
     return { show, fill: stroke, width: 0, points: { show: false }, ...(paths && { paths }) };
   }
   const dotted = form === "dots" ? { dash: [2, 3], width: 1.5 } : { width: 2 };
-  return { show, stroke, ...dotted, points: { show: false } };
+  return { show, stroke, ...dotted, points: { show: false }, ...(isRight && { scale: "right" }) };
+}
+
+/** Heights can be compared; a lag may be negative, where a client's clock is ahead. */
+function fromZero(_plot: uPlot, min: number | null, max: number | null): [number, number] {
+  return spanOf(Math.min(0, min ?? 0), Math.max(0, max ?? 0));
 }
 
 /** A little air above; of nothing at all an axis that says so. */

@@ -11,9 +11,6 @@ import { showTable } from "./table.ts";
 import type { ChartName } from "./view-state.ts";
 import { formatClock, zoneLabel, type Zone } from "./zone.ts";
 
-/** Of a bucket of 10 ms to a second. */
-const BUCKETS_PER_SECOND = 100;
-
 export interface LiveViewOptions {
   recent: Recent;
   ask: Ask;
@@ -32,10 +29,9 @@ export class LiveView {
     this.#rate = new Chart({
       element: byId("rate-plot", HTMLElement),
       series: [
-        { colour: "two", form: "dots" },
+        { colour: "two", form: "dots", isRight: true },
         { colour: "one", form: "line" },
       ],
-      rightDivisor: BUCKETS_PER_SECOND,
       zone,
       onPoint: (at) => this.#sayPoint("rate", at),
     });
@@ -66,8 +62,7 @@ export class LiveView {
   show(): void {
     const { recent, isTable, zone } = this.#options;
     const seconds = recent.seconds();
-    const asRate = seconds.peaks10ms.map((events) => (events === null ? null : events * BUCKETS_PER_SECOND));
-    if (!isTable("rate")) this.#rate.show([seconds.startMs, asRate, seconds.events], seconds);
+    if (!isTable("rate")) this.#rate.show([seconds.startMs, seconds.peaks10ms, seconds.events], seconds);
     const buckets = recent.buckets();
     if (!isTable("recent")) this.#buckets.show([buckets.startMs, buckets.events], buckets);
     this.#summarize();
@@ -128,7 +123,7 @@ export class LiveView {
     } else if (name === "rate") {
       const { startMs, events, peaks10ms } = recent.seconds();
       const peak = peaks10ms[at] ?? 0;
-      const text = `${this.#clock(startMs[at] ?? 0)}: ${formatCount(events[at] ?? 0)} events; fullest 10 ms ${formatCount(peak)} (×100 = ${formatCount(peak * BUCKETS_PER_SECOND)}/s)`;
+      const text = `${this.#clock(startMs[at] ?? 0)}: ${formatCount(events[at] ?? 0)} events; fullest 10 ms ${formatCount(peak)}`;
       sayAt("rate-readout", text);
     } else {
       const { startMs, events } = recent.buckets();
