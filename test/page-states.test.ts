@@ -32,6 +32,8 @@ withChromium((open) => {
       expect(await page.locator("#empty-load").innerText()).toStartWith(`reto3 load --url ${url} `);
       expect((await fetch(url, { method: "POST", body })).status).toBe(200);
       await page.locator("#empty").waitFor({ state: "hidden" });
+      // Where it stays.
+      expect(await page.locator("#about-send").innerText()).toBe(`curl -d '${body}' ${url}`);
       await until(async () => (await numberIn(page, "#now-total")) === 1);
     },
     RUN_MS,

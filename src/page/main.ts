@@ -98,18 +98,19 @@ const show = oncePerFrame(() => {
     const [, lastSecondEvents] = told.recent.lastSecond;
     showFigures({ snapshot, status, raw, lastSecondEvents, refusedLately, firstMs, nowMs: asOfMs, skewMs, zone });
     liveView.show();
-    showEmpty(firstMs === null);
+    byId("empty", HTMLElement).hidden = firstMs !== null;
+    showHowToSend();
   }
   historyView.draw();
   showConnection(connection, told, isPaused, zone);
 });
 
-function showEmpty(isEmpty: boolean): void {
-  byId("empty", HTMLElement).hidden = !isEmpty;
+function showHowToSend(): void {
   const curl = byId("empty-curl", HTMLElement);
   // Once: it is there to be copied.
   if (curl.textContent !== "") return;
   curl.textContent = `curl -d 'value=${formatTime(told.asOfMs, "utc", "ms")}' ${base}`;
+  sayAt("about-send", curl.textContent);
   sayAt("empty-load", `reto3 load --url ${base} --rps 5000 --duration 10s`);
 }
 
