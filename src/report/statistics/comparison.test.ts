@@ -83,6 +83,8 @@ describe("means compared", () => {
     const ones = new Float64Array(100).fill(1);
     const twos = new Float64Array(100).fill(2);
     expect(compareMeans(ones, twos)).toEqual({
+      a: 1,
+      b: 2,
       difference: 1,
       low: 1,
       high: 1,

@@ -7,6 +7,9 @@ import { studentQuantile, studentTwoSided } from "./distributions.ts";
 export type ComparisonVerdict = "lower" | "higher" | "no difference seen" | "too few values";
 
 export interface Comparison {
+  /** The two means or quantiles. */
+  a: number;
+  b: number;
   /** b - a, with its 95 % interval; infinite ends where there are too few values. */
   difference: number;
   low: number;
@@ -74,7 +77,8 @@ function compared(a: Estimate, b: Estimate): Comparison {
   // Rounding is no difference.
   const isSame = Math.abs(b.value - a.value) <= 1e-9 * Math.max(Math.abs(a.value), Math.abs(b.value));
   const difference = isSame ? 0 : b.value - a.value;
-  if (!a.isEnough || !b.isEnough) return tooFew(difference, ratio);
+  const values = { a: a.value, b: b.value, difference, ratio };
+  if (!a.isEnough || !b.isEnough) return tooFew(values);
   const squaredError = a.squaredError + b.squaredError;
   const error = Math.sqrt(squaredError);
   // F. E. Satterthwaite (1946).
@@ -84,10 +88,9 @@ function compared(a: Estimate, b: Estimate): Comparison {
   // The ratio's error by the delta method, on a logarithmic scale.
   const spread = times * Math.sqrt(a.squaredError / a.value ** 2 + b.squaredError / b.value ** 2);
   return {
-    difference,
+    ...values,
     low: difference - times * error,
     high: difference + times * error,
-    ratio,
     ratioLow: ratio * Math.exp(-spread),
     ratioHigh: ratio * Math.exp(spread),
     pValue,
@@ -95,9 +98,9 @@ function compared(a: Estimate, b: Estimate): Comparison {
   };
 }
 
-function tooFew(difference: number, ratio: number): Comparison {
+function tooFew(values: Pick<Comparison, "a" | "b" | "difference" | "ratio">): Comparison {
   const [low, high] = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
-  return { difference, low, high, ratio, ratioLow: 0, ratioHigh: high, pValue: 1, verdict: "too few values" };
+  return { ...values, low, high, ratioLow: 0, ratioHigh: high, pValue: 1, verdict: "too few values" };
 }
 
 function merged(histograms: readonly Histogram[]): Histogram {
