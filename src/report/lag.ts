@@ -22,17 +22,17 @@ export function lagSection({ lags, seconds }: StoreReading): LagSection | null {
   if (lags.events === 0) return null;
   const figures: Omit<LagSection, "says"> = {
     events: lags.events,
-    ...lagFigures(lags.all, lags),
+    ...lagFigures(lags),
     trend: trendOf(lags),
     byHour: byHour(lags),
     overTime: {
       stepSeconds: lags.slots.widthUs / SECOND_US,
-      points: lags.slots.entries().map(([us, slot]) => ({
+      points: lags.slots.entries().map(([us, { events, histogram, minUs, maxUs }]) => ({
         at: isoOf(us),
-        events: slot.events,
-        p50Ms: msOf(slot.histogram.quantile(0.5)),
-        p99Ms: msOf(Math.min(slot.maxUs, slot.histogram.quantile(0.99))),
-        maxMs: msOf(slot.maxUs),
+        events,
+        p50Ms: quantileMs(histogram, 0.5, { minUs, maxUs }),
+        p99Ms: quantileMs(histogram, 0.99, { minUs, maxUs }),
+        maxMs: msOf(maxUs),
       })),
     },
     againstRate: relation(
@@ -45,9 +45,8 @@ export function lagSection({ lags, seconds }: StoreReading): LagSection | null {
   return { says: sentences(figures), ...figures };
 }
 
-/** The middle of a bin may lie beyond what is in it: never outside of the extremes. */
-export function lagFigures(all: Histogram, { events, sumUs, minUs, maxUs }: Lags): LagFigures {
-  const at = (q: number) => msOf(Math.max(minUs, Math.min(maxUs, all.quantile(q))));
+function lagFigures({ all, events, sumUs, minUs, maxUs }: Lags): LagFigures {
+  const at = (q: number) => quantileMs(all, q, { minUs, maxUs });
   return {
     minMs: msOf(minUs),
     meanMs: msOf(sumUs / events),
@@ -57,6 +56,11 @@ export function lagFigures(all: Histogram, { events, sumUs, minUs, maxUs }: Lags
     p999Ms: at(0.999),
     maxMs: msOf(maxUs),
   };
+}
+
+/** The middle of a bin may lie beyond what is in it: never outside of the extremes. */
+function quantileMs(histogram: Histogram, q: number, { minUs, maxUs }: { minUs: number; maxUs: number }): number {
+  return msOf(Math.max(minUs, Math.min(maxUs, histogram.quantile(q))));
 }
 
 function trendOf({ slots }: Lags): LagSection["trend"] {
@@ -77,13 +81,13 @@ function trendOf({ slots }: Lags): LagSection["trend"] {
   };
 }
 
-function byHour({ hours }: Lags): LagSection["byHour"] {
+function byHour({ hours, minUs, maxUs }: Lags): LagSection["byHour"] {
   const found = hours
     .map((histogram, hour) => ({
       hour,
       events: histogram.total,
-      p50Ms: msOf(histogram.quantile(0.5)),
-      p99Ms: msOf(histogram.quantile(0.99)),
+      p50Ms: quantileMs(histogram, 0.5, { minUs, maxUs }),
+      p99Ms: quantileMs(histogram, 0.99, { minUs, maxUs }),
     }))
     .filter(({ events }) => events > 0);
   return found.length >= BY_HOUR_MIN ? found : [];
@@ -129,7 +133,7 @@ function sentences(lag: Omit<LagSection, "says">): string[] {
 
 function trendWords({ msPerHour, lowMsPerHour, highMsPerHour, pValue }: NonNullable<LagSection["trend"]>): string {
   const interval = `${words(msPerHour)} ms an hour, with 95 % confidence between ${words(lowMsPerHour)} and ${words(highMsPerHour)}`;
-  if (pValue > SEEN_P) return `Over time the median neither rises nor falls (${interval}).`;
+  if (pValue > SEEN_P) return `Over time no rise or fall of the median is seen beyond chance (${interval}).`;
   return `Over time the median ${msPerHour > 0 ? "rises" : "falls"} (${interval}; ${probability(pValue)}).`;
 }
 
@@ -146,6 +150,7 @@ function relationWords({ rho, pValue, takeOff: bend }: NonNullable<LagSection["a
   const strength = `rank correlation ${words(rho)}, ${probability(pValue)}`;
   if (bend)
     return `LAG takes off above some ${words(bend.ratePerSec)} events a second: from ${words(bend.beforeMs, "ms")} to ${words(bend.afterMs, "ms")} (${strength}).`;
-  if (pValue > SEEN_P || Math.abs(rho) < 0.1) return `LAG does not depend on the rate in this range (${strength}).`;
+  if (pValue > SEEN_P || Math.abs(rho) < 0.1)
+    return `No dependence of LAG on the rate is seen in this range (${strength}).`;
   return `LAG ${rho > 0 ? "rises" : "falls"} with the rate, without a rate at which it takes off (${strength}).`;
 }

@@ -11,7 +11,7 @@ const SLOTS_MAX = 240;
 export interface LagSlot {
   histogram: Histogram;
   events: number;
-  sumUs: number;
+  minUs: number;
   maxUs: number;
 }
 
@@ -29,11 +29,16 @@ export class Lags {
     this.slots = new Slots<LagSlot>({
       slotsMax: SLOTS_MAX,
       widthUs: rowUs,
-      empty: () => ({ histogram: new Histogram(), events: 0, sumUs: 0, maxUs: Number.NEGATIVE_INFINITY }),
+      empty: () => ({
+        histogram: new Histogram(),
+        events: 0,
+        minUs: Number.POSITIVE_INFINITY,
+        maxUs: Number.NEGATIVE_INFINITY,
+      }),
       merge(into, from) {
         into.histogram.merge(from.histogram);
         into.events += from.events;
-        into.sumUs += from.sumUs;
+        into.minUs = Math.min(into.minUs, from.minUs);
         into.maxUs = Math.max(into.maxUs, from.maxUs);
       },
     });
@@ -46,7 +51,7 @@ export class Lags {
     this.maxUs = Math.max(this.maxUs, lagMaxUs);
     const slot = this.slots.at(bucketUs);
     slot.events += events;
-    slot.sumUs += lagSumUs;
+    slot.minUs = Math.min(slot.minUs, lagMinUs);
     slot.maxUs = Math.max(slot.maxUs, lagMaxUs);
     if (!lagHist) return;
     this.all.mergeEncoded(lagHist);

@@ -133,6 +133,13 @@ describe("LAG", () => {
     expect(lag?.againstRate?.takeOff?.ratePerSec).toBeLessThan(3_700);
   });
 
+  test("of a stretch, or of an hour, never leaves what was seen there", async () => {
+    // 5,000 us is not the middle of its histogram's bin.
+    const { lag } = await reportOf(await storeWith({ minutes: 1, countOf: (bucket) => Number(bucket % 100 === 0) }));
+    expect(lag).toMatchObject({ minMs: 5, p50Ms: 5, p99Ms: 5, maxMs: 5 });
+    for (const point of lag?.overTime.points ?? []) expect(point).toMatchObject({ p50Ms: 5, p99Ms: 5, maxMs: 5 });
+  });
+
   test("far above the median is told as late flushes", async () => {
     const lagUsOf = (bucket: number) => (bucket >= 3_000 && bucket < 3_300 ? 800_000 : 4_000);
     const { health } = await reportOf(await storeWith({ minutes: 2, countOf: () => 2, lagUsOf }));
