@@ -14,8 +14,8 @@ const BUCKET_US = PERIODS["10ms"].us;
 const BUCKETS_PER_MINUTE = MINUTE_US / BUCKET_US;
 const MINUTES_AT_ONCE = 4;
 
-/** Windows of the Fano curve, in buckets; each divides a minute, so that none lies in two minutes of the sample. */
-const FANO_BUCKETS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 3_000, 6_000];
+/** Windows of the Fano curve below a second, in buckets; each divides a minute, so that none lies in two minutes of the sample. */
+const FANO_BUCKETS = [1, 2, 5, 10, 20, 50];
 
 /** Two seconds. */
 const CORRELATION_BUCKETS = 200;
@@ -31,33 +31,41 @@ export class Buckets {
   minutes = 0;
   readonly #correlations = new Float64Array(CORRELATION_BUCKETS + 1);
   #correlated = { minutes: 0, buckets: 0 };
-  #firstUs: number | undefined;
+  /** Of the next bucket in the curve. */
+  #position = 0;
   #silent = { buckets: 0, fromUs: 0 };
   #endUs = Number.NaN;
 
-  /** The buckets of a minute. In the curve whole minutes lie next to one another; where minutes are cut, time goes on. */
-  add(fromUs: number, counts: Float64Array): void {
+  /** The buckets of a minute, whole or cut. In the curve minutes lie next to one another. `isCorrelated`: see `correlations`. */
+  add(fromUs: number, counts: Float64Array, isCorrelated: boolean): void {
     if (fromUs !== this.#endUs) this.#silent = { buckets: 0, fromUs };
     this.#endUs = fromUs + counts.length * BUCKET_US;
-    this.#firstUs ??= fromUs;
-    const isWhole = counts.length === BUCKETS_PER_MINUTE;
-    const offset = isWhole ? this.minutes * BUCKETS_PER_MINUTE : Math.round((fromUs - this.#firstUs) / BUCKET_US);
     this.minutes++;
-    this.#correlate(counts);
+    if (isCorrelated) this.#correlate(counts);
     const minute = new Moments();
     for (const [at, events] of counts.entries()) {
       minute.add(events);
       this.tally.add(events);
-      this.fano.add(offset + at, events);
+      this.fano.add(this.#position + at, events);
       if (events > 0) this.#silent = { buckets: 0, fromUs: 0 };
       else this.#hush(fromUs + at * BUCKET_US);
     }
+    this.#position += counts.length;
     this.within.add(minute);
+  }
+
+  /** Whole minutes without events, which nobody needs to read: they are a part of the stream. */
+  addSilent(minutes: number): void {
+    const buckets = minutes * BUCKETS_PER_MINUTE;
+    if (buckets === 0) return;
+    this.tally.add(0, buckets);
+    this.#position += buckets;
+    this.fano.add(this.#position - 1, 0);
   }
 
   /** Each minute on its own: a drift of the rate from minute to minute is no matter of 10 ms. */
   #correlate(counts: Float64Array): void {
-    if (counts.length < 2 * CORRELATION_BUCKETS || this.#correlated.minutes >= CORRELATED_MINUTES_MAX) return;
+    if (counts.length < 2 * CORRELATION_BUCKETS) return;
     for (const [lag, value] of autocorrelation(counts, CORRELATION_BUCKETS).entries())
       this.#correlations[lag] = (this.#correlations[lag] ?? 0) + value;
     this.#correlated.minutes++;
@@ -101,8 +109,9 @@ export async function* readBuckets(
       for (const { bucketUs, events } of found) counts[(bucketUs - startUs) / BUCKET_US] = events;
     return { startUs, counts };
   });
+  const correlated = new Set(spread(minutes, CORRELATED_MINUTES_MAX));
   for await (const { item, result } of read) {
-    if (result.counts.length > 0) into.add(result.startUs, result.counts);
+    if (result.counts.length > 0) into.add(result.startUs, result.counts, correlated.has(item));
     yield item;
   }
 }

@@ -30,7 +30,7 @@ export function rateWords(rate: Omit<RateSection, "says">, { buckets, bucketMinu
   says.push(periodWords(rate));
   if (buckets.minutes > 0 && buckets.minutes < bucketMinutes)
     says.push(
-      `Figures of 10 ms are from a sample: ${several(buckets.minutes, "minute")} of ${words(bucketMinutes)} with events, evenly spread. ` +
+      `Figures of 10 ms are from a sample: ${several(buckets.minutes, "minute")} of ${words(bucketMinutes)} with events, evenly spread, and as large a share of the silent ones. ` +
         "Their extremes, and silences below a second, are therefore lower bounds: --minutes-10ms all reads every one.",
     );
   return says;

@@ -43,7 +43,7 @@ export function rateSection(reading: StoreReading): RateSection | null {
     dispersion: spread,
     fano: fanoOf(seconds, buckets),
     peakToMean: { "10ms": peakOf(buckets.tally), "1s": peakOf(seconds.tally), "1m": peakOf(seconds.minutes) },
-    longestSilence: silenceOf(seconds, buckets, isSample),
+    longestSilence: silenceOf(seconds, buckets),
     autocorrelation: correlationsOf(seconds, buckets),
     periods: periodsOf(seconds),
     histogram10ms: histogramOf(buckets.tally),
@@ -94,10 +94,7 @@ function dispersionOf({ tally, within }: Buckets): RateSection["dispersion"] {
 
 /** Below a second from the sample of 10 ms buckets, from a second on from all seconds. */
 function fanoOf(seconds: Seconds, buckets: Buckets): RateSection["fano"] {
-  const points: FanoPoint[] = [
-    ...buckets.fano.curve().filter(({ windowUs }) => windowUs < SECOND_US),
-    ...seconds.fano.curve(),
-  ];
+  const points: FanoPoint[] = [...buckets.fano.curve(), ...seconds.fano.curve()];
   return points
     .filter(({ count }) => count >= 5)
     .map(({ windowUs, index, count }) => ({
@@ -111,17 +108,13 @@ function peakOf({ moments }: Tally): number | null {
   return ratioOf(moments.max, moments.mean);
 }
 
-/** A silence of seconds is surely seen; a shorter one only where the 10 ms buckets were read. */
-function silenceOf(
-  { silences }: Seconds,
-  { longestSilence }: Buckets,
-  isSample: boolean,
-): RateSection["longestSilence"] {
+/** A silence of seconds is surely seen; a shorter one only where the 10 ms buckets were read, and these of every second. */
+function silenceOf({ silences, tally }: Seconds, buckets: Buckets): RateSection["longestSilence"] {
   const bySecond = silences.longest;
-  const fine = { seconds: longestSilence.buckets / 100, from: isoOf(longestSilence.fromUs) };
+  const fine = { seconds: buckets.longestSilence.buckets / 100, from: isoOf(buckets.longestSilence.fromUs) };
   if (bySecond && bySecond.seconds > fine.seconds)
     return { seconds: bySecond.seconds, from: isoOf(bySecond.fromUs), isLowerBound: true };
-  return fine.seconds > 0 ? { ...fine, isLowerBound: isSample } : null;
+  return fine.seconds > 0 ? { ...fine, isLowerBound: buckets.tally.count < 100 * tally.count } : null;
 }
 
 function correlationsOf(seconds: Seconds, buckets: Buckets): AutocorrelationFigures[] {

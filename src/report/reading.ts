@@ -229,6 +229,10 @@ async function* told(
   }
 }
 
+function wholeMinutes(fromUs: number, toUs: number): number {
+  return Math.max(0, (bucketStartUs(toUs, MINUTE_US) - bucketCeilUs(fromUs, MINUTE_US)) / MINUTE_US);
+}
+
 async function readSample(
   store: Store,
   question: ReadingQuestion,
@@ -250,5 +254,8 @@ async function readSample(
     for await (const _ of readBuckets(store, chosen, span, buckets))
       question.onProgress?.(`10 ms: ${buckets.minutes} of ${chosen.length} minutes`);
   });
+  // Of a sample as many as it has of the others, so that its mean is that of the stream.
+  const silent = whole.length > 0 ? wholeMinutes(Math.max(startUs, span.fromUs), span.toUs) - living.length : 0;
+  buckets.addSilent(Math.round((silent * buckets.minutes) / living.length));
   return { buckets, bucketMinutes: living.length };
 }

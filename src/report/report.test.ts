@@ -109,6 +109,29 @@ describe("the rate", () => {
     expect(health?.gaps).toMatchObject({ count: 1, seconds: 5 });
   });
 
+  test("of 10 ms takes silent minutes for a part of the stream, as that of seconds does", async () => {
+    const countOf = (bucket: number) => (Math.floor(bucket / 6_000) % 3 === 1 ? 0 : 2);
+    const store = await storeWith({ minutes: 9, countOf });
+    for (const minutes10ms of [240, 3]) {
+      const { rate } = await reportOf(store, { toUs: START + 9 * MINUTE_US, minutes10ms });
+      const [fine, bySecond] = rate?.levels ?? [];
+      expect(fine).toMatchObject({ period: "10ms", buckets: (minutes10ms === 3 ? 5 : 9) * 6_000, min: 0 });
+      expect((fine?.mean ?? 0) * 100).toBeCloseTo(bySecond?.mean ?? 0, minutes10ms === 3 ? -2 : 5);
+      // Below a second and from a second on: one curve.
+      const [half, whole] = [0.5, 1].map((window) => rate?.fano.find(({ windowSeconds }) => windowSeconds === window));
+      expect((whole?.index ?? 0) / (half?.index ?? 0)).toBeCloseTo(2, 0);
+    }
+  });
+
+  test("of a stream that begins within a minute does not claim to have seen every short silence", async () => {
+    // The longest one, of 900 ms, lies in the first minute, of which 30 s are there.
+    const isOn = (bucket: number) => bucket > 3_000 && bucket % 10 === 0 && !(bucket > 4_000 && bucket < 4_090);
+    const store = await storeWith({ minutes: 3, countOf: (bucket) => (isOn(bucket) ? 1 : 0) });
+    const { rate } = await reportOf(store);
+    expect(rate?.longestSilence).toMatchObject({ seconds: 0.09, isLowerBound: true });
+    expect(rate?.says.join()).toContain("The longest silence seen lasted 90 ms");
+  });
+
   test("of 10 ms says that it is a sample where not every minute was read", async () => {
     const store = await storeWith({ minutes: 12, countOf: () => 3 });
     const sampled = await reportOf(store, { minutes10ms: 3 });
