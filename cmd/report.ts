@@ -31,7 +31,7 @@ const { default: _, ...storeFlagWithoutDefault } = storeFlag;
 const flags = {
   store: {
     ...storeFlagWithoutDefault,
-    description: `${storeFlag.description}; default: ${DEFAULT_STORE}, none where only --record is given`,
+    description: `${storeFlag.description}; default: ${DEFAULT_STORE}; none where --record says it all`,
   },
   ...rangeFlags,
   record: list("file", "the records of a load run, as 'reto3 load --record' wrote them"),
@@ -152,17 +152,16 @@ async function writeFile(path: string, content: string, replace: boolean): Promi
   }
 }
 
-/** Of the only run, in whole events; null where there are several, or none. */
+/** Of the only run, in whole events; null where there are several, or none, or fewer events than seconds. */
 function rateOf(runs: readonly Run[]): number | null {
   const rate = runs.length === 1 ? (runs[0]?.askedPerSec ?? null) : null;
-  return rate === null ? null : Math.max(1, Math.round(rate));
+  return rate === null || rate < 1 ? null : Math.round(rate);
 }
 
-/** Records alone say enough; where a range or a store is named, both are wanted. */
-function wantsStore({ store, from, to, last, record, ...others }: Given): boolean {
-  const isNamed = [store, from, to, last, others["against-from"], others["against-to"], others["against-last"]].some(
-    (value) => value !== undefined,
-  );
+/** Records alone say enough; where a store, a range, or what only a store can tell is named, both are wanted. */
+function wantsStore({ store, from, to, last, asked, budget, record, ...others }: Given): boolean {
+  const against = [others["against-from"], others["against-to"], others["against-last"]];
+  const isNamed = [store, from, to, last, asked, budget, ...against].some((value) => value !== undefined);
   return isNamed || record.length === 0;
 }
 

@@ -39,7 +39,7 @@ export function diskSection(
       ? null
       : Math.round(rates.reduce<number>((sum, one) => sum + (one ?? 0), 0));
   };
-  const atMost = tables.reduce((sum, table) => sum + limitOf(table), 0);
+  const atMost = tables.reduce((sum, table) => sum + Math.max(table.bytes ?? 0, limitOf(table)), 0);
   const countBytesPerDay = perDay(false);
   const isTold = rate !== null && countBytesPerDay !== null && known.length > 0;
   const section: Omit<DiskSection, "says"> = {

@@ -59,7 +59,8 @@ function heldFigures({ seconds }: StoreReading, askedPerSec: number): HeldFigure
     thresholdPerSec,
     seconds: count,
     heldSeconds: seconds.held.seconds,
-    share: rounded(seconds.held.seconds / count),
+    // One second of a year must not vanish.
+    share: rounded(seconds.held.seconds / count, 9),
     minutes: seconds.minutes.count,
     heldMinutes,
     poissonShare: rounded(poissonTails(thresholdPerSec - 1, askedPerSec).over, 4),

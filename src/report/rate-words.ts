@@ -10,6 +10,12 @@ export const PERIODS_SECONDS_MIN = 60;
 /** A weaker correlation is no matter to anybody. */
 const MEMORY_MIN = 0.05;
 
+/** Of 200 correlations of what has no memory the strongest lies beyond so many times the bound of one in a few of 100 streams. */
+const BOUNDS_MIN = 2;
+
+/** Of fewer windows chance alone doubles or halves the index, of 5 in a third of all Poisson streams. */
+const WINDOWS_MIN = 30;
+
 export function rateWords(rate: Omit<RateSection, "says">, { buckets, bucketMinutes }: StoreReading): string[] {
   const says: string[] = [];
   const bySecond = rate.levels.find(({ period }) => period === "1s");
@@ -59,21 +65,21 @@ function burstWords({ peakToMean, autocorrelation: found }: Omit<RateSection, "s
   );
   const value = fine.values[strongest] ?? 0;
   says.push(
-    Math.abs(value) < MEMORY_MIN
-      ? "What came in one 10 ms bucket tells nothing of the next two seconds: there is no memory."
+    Math.abs(value) < Math.max(MEMORY_MIN, BOUNDS_MIN * fine.bound)
+      ? "What came in one 10 ms bucket tells nothing of the next two seconds: no memory is seen."
       : `Counts of 10 ms remember: most of all those ${spanWords(strongest * fine.stepSeconds)} apart (correlation ${words(value)}).`,
   );
   return says;
 }
 
 function fanoWords(fano: RateSection["fano"]): string | null {
-  const [first, last] = [fano[0], fano.at(-1)];
+  const [first, last] = [fano[0], fano.findLast(({ windows }) => windows >= WINDOWS_MIN)];
   if (!first || !last || first === last) return null;
   const change = last.index > 2 * first.index ? "grows" : last.index < first.index / 2 ? "falls" : "stays alike";
   const meaning = {
     grows: "the rate itself changes over such times, or bursts last that long",
     falls: "what comes early or late is made up for, as by a paced sender",
-    "stays alike": "no longer rhythm or drift is in it",
+    "stays alike": "no longer rhythm or drift is seen",
   }[change];
   return `From windows of ${spanWords(first.windowSeconds)} to such of ${spanWords(last.windowSeconds)} the index ${change} (${words(first.index)} to ${words(last.index)}): ${meaning}.`;
 }

@@ -150,8 +150,9 @@ async function readLags(
   claimed: readonly number[],
   notes: string[],
 ): Promise<{ lags: Lags; minutes: StoreReading["minutes"] }> {
-  const hasSeconds = (await firstReadable(store, SECONDS, claimed)) === 0;
-  const bySecond = hasSeconds && claimed.length <= LAG_SECONDS_MINUTES_MAX;
+  const readableAt = await firstReadable(store, SECONDS, claimed);
+  const hasSeconds = { first: readableAt === 0, last: readableAt < claimed.length };
+  const bySecond = hasSeconds.first && claimed.length <= LAG_SECONDS_MINUTES_MAX;
   const lags = new Lags(bySecond ? SECONDS.us : MINUTES.us);
   const minutes: StoreReading["minutes"] = [];
   const startUs = await startOf(store, "1m", claimed, question.fromUs, notes);
@@ -173,16 +174,16 @@ async function readLags(
   return { lags, minutes };
 }
 
-/** Whole minutes by minute; by second, where there are seconds, at the ends of a range that cuts a minute. */
+/** Whole minutes by minute; at the ends of a range that cuts a minute by second, or not at all where these have expired. */
 async function* minuteRows(
   store: Store,
   { fromUs, toUs }: ReadingQuestion,
-  hasSeconds: boolean,
+  hasSeconds: { first: boolean; last: boolean },
 ): AsyncGenerator<CountRow[]> {
   const [wholeFromUs, wholeToUs] = [bucketCeilUs(fromUs, MINUTE_US), bucketStartUs(toUs, MINUTE_US)];
-  if (hasSeconds && fromUs < wholeFromUs) yield* readRows(store, { period: SECONDS, fromUs, toUs: wholeFromUs });
-  yield* readRows(store, { period: MINUTES, fromUs: wholeFromUs, toUs: hasSeconds ? wholeToUs : toUs });
-  if (hasSeconds && wholeToUs < toUs) yield* readRows(store, { period: SECONDS, fromUs: wholeToUs, toUs });
+  if (hasSeconds.first && fromUs < wholeFromUs) yield* readRows(store, { period: SECONDS, fromUs, toUs: wholeFromUs });
+  yield* readRows(store, { period: MINUTES, fromUs: wholeFromUs, toUs: wholeToUs });
+  if (hasSeconds.last && wholeToUs < toUs) yield* readRows(store, { period: SECONDS, fromUs: wholeToUs, toUs });
 }
 
 function lateLagOf({ all }: Lags): number | null {
@@ -207,9 +208,11 @@ async function readSeconds(
   const edgeUs = startUs === question.fromUs ? range.fromUs : startUs;
   const endUs = Math.min(range.toUs, bucketStartUs(question.nowUs - COMPLETE_AFTER_MS * 1_000, SECOND_US));
   await untilExpired(notes, async () => {
+    // Such a range begins before its first whole second and ends after its last.
+    const isCut = question.isCut === true;
     const seconds = wholeSeconds(told(reading.buckets, question), {
-      fromUs: question.isCut === true ? edgeUs - 1 : edgeUs,
-      toUs: question.isCut === true ? endUs + 1 : endUs,
+      fromUs: isCut ? startUs - 1 : startUs,
+      toUs: isCut && endUs === question.toUs ? endUs + 1 : endUs,
     });
     for await (const portion of seconds) {
       for (const second of portion) into.add(second);

@@ -54,6 +54,11 @@ describe("records of a load run", () => {
     expect(read(content)).rejects.toThrow(/run\.ndjson", line 2: .* is not a record of a load run/);
   });
 
+  test("are not looked for in a line without end", async () => {
+    const content = `${JSON.stringify(record(1))}\n${"x".repeat(1_000_000)}`;
+    expect(read(content)).rejects.toThrow(/line 2: "xxx.* is not a record of a load run/);
+  });
+
   test("of a file that is not there are an error", async () => {
     const reading = readRecords("/nowhere/run.ndjson", () => {});
     expect(reading.next()).rejects.toThrow(/"\/nowhere\/run.ndjson" cannot be read/);

@@ -4,6 +4,9 @@ import { messageOf, quote, Reto3Error } from "../errors.ts";
 import type { LoadRecord } from "../load/result.ts";
 import { DAY_US } from "../period.ts";
 
+/** A record has some 120; without a limit a file of something else would be read into memory as one line. */
+const LINE_CHARACTERS_MAX = 100_000;
+
 /** A request that took longer is none: whoever counts by second would count for long. */
 const REQUEST_MAX_US = DAY_US;
 
@@ -31,6 +34,10 @@ export async function* readRecords(path: string, onCut: () => void): AsyncGenera
       const text = rest + decoder.decode(chunk, { stream: true });
       const end = text.lastIndexOf("\n") + 1;
       rest = text.slice(end);
+      if (rest.length > LINE_CHARACTERS_MAX) {
+        if (end > 0) line += parseLines(text.slice(0, end), path, line).length;
+        throw notARecord(path, line, rest);
+      }
       if (end === 0) continue;
       const records = parseLines(text.slice(0, end), path, line);
       line += records.length;

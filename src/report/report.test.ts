@@ -109,6 +109,15 @@ describe("the rate", () => {
     expect(health?.gaps).toMatchObject({ count: 1, seconds: 5 });
   });
 
+  test("over long windows is no other where chance alone makes it so", async () => {
+    const { rate } = await reportOf(await storeWith(poissonStream(0.2, 3)));
+    expect(rate?.fano.at(-1)?.windows).toBeLessThan(10);
+    expect(rate?.says.join()).toContain("the index stays alike");
+    // Ten seconds: 200 correlations of a thousand values.
+    const few = await reportOf(await storeWith(poissonStream(0.5, 1)), { toUs: START + 5 * SECOND_US });
+    expect(few.rate?.says.join()).toContain("no memory is seen");
+  });
+
   test("of 10 ms takes silent minutes for a part of the stream, as that of seconds does", async () => {
     const countOf = (bucket: number) => (Math.floor(bucket / 6_000) % 3 === 1 ? 0 : 2);
     const store = await storeWith({ minutes: 9, countOf });
@@ -236,6 +245,16 @@ describe("what is missing", () => {
     expect(report.anomalies?.minutes).toBeGreaterThanOrEqual(10);
   });
 
+  test("a range that ends within a minute ends there, also where its first seconds have expired", async () => {
+    const store = await storeWith({
+      minutes: 12,
+      countOf: (bucket) => Number(bucket % 100 === 0),
+      isKept: (level, minute) => level !== "1s" || minute >= 4,
+    });
+    const { store: section } = await reportOf(store, { toUs: START + 11 * MINUTE_US + 20 * SECOND_US });
+    expect(section?.events).toBe(11 * 60 + 20);
+  });
+
   test("a level of which nothing is left is said to be gone", async () => {
     const report = await reportOf(
       await storeWith({ minutes: 3, countOf: () => 4, isKept: (level) => level !== "10ms" }),
@@ -300,6 +319,10 @@ describe("disk", () => {
     const bounded = await reportOf({ ...store, info: { ...store.info, retention: forever } }, { budgetBytes: 10e9 });
     expect(bounded.disk?.budget?.days).toBeNull();
     expect(bounded.disk?.bytesAtMost).toBeLessThan(10e9);
+    // What has been kept so far was of a higher rate, and is still there.
+    const full = async () => [{ name: "counts_1s", rows: 1e9, bytes: 100e9 }];
+    const { disk: afterPeak } = await reportOf({ ...store, sizes: full, info: { ...store.info, retention: forever } });
+    expect(afterPeak?.bytesAtMost).toBeGreaterThanOrEqual(100e9);
   });
 });
 

@@ -11,7 +11,7 @@ const SHARES = [0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999, 0.9995, 
 /** Runs whose rates differ by less are of one rate. */
 const RATE_TOLERANCE = 0.02;
 
-/** Points of the chart; more seconds are added up. */
+/** Points of the chart; of more seconds every second, third ... is in it. */
 const SENT_POINTS_MAX = 720;
 
 /** Null without records. */
@@ -150,7 +150,7 @@ function sentWords(section: Omit<SentSection, "says">, seconds: number): string[
     );
   else if (counted < acked)
     says.push(
-      `${words(acked - counted)} acknowledged events are not counted (${words(acked)} against ${words(counted)}): these records and this store do not belong together, or events were lost.`,
+      `${words(acked - counted)} acknowledged events are not counted (${words(acked)} against ${words(counted)}): these records and this store do not belong together, the clocks of sender and server differ, or events were lost.`,
     );
   else
     says.push(
