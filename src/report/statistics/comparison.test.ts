@@ -1,9 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import { Histogram } from "../../histogram.ts";
 import { compareMeans, compareQuantiles } from "./comparison.ts";
-import { exponential, normal, poisson, seededRandom } from "./random.ts";
+import { normal, poisson } from "../../../test/support/draws.ts";
+import { Random } from "../../random.ts";
 
-const random = seededRandom(41);
+const random = Random.seeded(41);
 
 /** An AR(1) series of deviation 1: each value is `memory` times the one before, plus noise. */
 function remembering(count: number, memory: number): Float64Array {
@@ -18,7 +19,7 @@ function remembering(count: number, memory: number): Float64Array {
 function latencies(seconds: number, meanUs: number, memory: number): Histogram[] {
   return Array.from(remembering(seconds, memory), (level) => {
     const histogram = new Histogram();
-    for (let event = 0; event < 20; event++) histogram.record(meanUs * Math.exp(0.3 * level) * exponential(random));
+    for (let event = 0; event < 20; event++) histogram.record(meanUs * Math.exp(0.3 * level) * random.exponential(1));
     return histogram;
   });
 }

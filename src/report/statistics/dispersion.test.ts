@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { dispersion, DispersionWithin, FanoCurve, poissonInterval } from "./dispersion.ts";
 import { Moments } from "./moments.ts";
-import { geometric, poisson, type Random, seededRandom } from "./random.ts";
+import { poisson } from "../../../test/support/draws.ts";
+import { Random } from "../../random.ts";
 
 function counts(buckets: number, draw: () => number): Moments {
   const moments = new Moments();
@@ -12,7 +13,7 @@ function counts(buckets: number, draw: () => number): Moments {
 /** Bursts come as a Poisson process, their sizes are geometric. */
 function bursty(random: Random, bursts: number, burstEvents: number): number {
   let events = 0;
-  for (let left = poisson(random, bursts); left > 0; left--) events += geometric(random, burstEvents);
+  for (let left = poisson(random, bursts); left > 0; left--) events += random.geometric(burstEvents);
   return events;
 }
 
@@ -36,7 +37,7 @@ describe("dispersion", () => {
     [100, 60],
     [100, 1_000],
   ])("covers 1 in some 95 %% of Poisson runs with %p events in each of %p buckets", (mean, buckets) => {
-    const random = seededRandom(5);
+    const random = Random.seeded(5);
     let covered = 0;
     for (let run = 0; run < 300; run++) {
       const { low, high } = dispersion(counts(buckets, () => poisson(random, mean)));
@@ -47,7 +48,7 @@ describe("dispersion", () => {
   });
 
   test("of geometric bursts of mean b is 2b - 1", () => {
-    const random = seededRandom(6);
+    const random = Random.seeded(6);
     for (const burstEvents of [1.2, 2, 5]) {
       const told = dispersion(counts(40_000, () => bursty(random, 5, burstEvents)));
       expect(told.index / (2 * burstEvents - 1)).toBeCloseTo(1, 1);
@@ -70,7 +71,7 @@ describe("dispersion", () => {
   });
 
   test("within blocks is not deceived by a rate that changes from block to block", () => {
-    const random = seededRandom(7);
+    const random = Random.seeded(7);
     let covered = 0;
     for (let run = 0; run < 300; run++) {
       const whole = new Moments();
@@ -102,7 +103,7 @@ describe("dispersion", () => {
 
 describe("a Fano curve", () => {
   test("is level at 1 for a Poisson process, empty buckets left out", () => {
-    const random = seededRandom(8);
+    const random = Random.seeded(8);
     const curve = new FanoCurve(10_000, [1, 10, 100]);
     for (let bucket = 0; bucket < 200_000; bucket++) {
       const events = poisson(random, 0.7);
@@ -119,12 +120,12 @@ describe("a Fano curve", () => {
   });
 
   test("rises up to the length of the bursts", () => {
-    const random = seededRandom(9);
+    const random = Random.seeded(9);
     const curve = new FanoCurve(10_000, [1, 10, 100]);
     // In every hundredth bucket a burst begins that lasts ten.
     let active = 0;
     for (let bucket = 0; bucket < 100_000; bucket++) {
-      if (random() < 0.01) active = 10;
+      if (random.uniform() < 0.01) active = 10;
       curve.add(bucket, active-- > 0 ? poisson(random, 5) : 0);
     }
     const [short, middle, long] = curve.curve().map(({ index }) => index);

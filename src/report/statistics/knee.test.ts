@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { knee } from "./knee.ts";
-import { normal, seededRandom } from "./random.ts";
+import { normal } from "../../../test/support/draws.ts";
+import { Random } from "../../random.ts";
 
 const RATES = Array.from({ length: 19 }, (_, at) => (at + 1) * 50);
 
@@ -26,7 +27,7 @@ describe("the knee", () => {
     ["a straight line", (rate: number) => 5 + rate / 100, 0],
     ["a queue", (rate: number) => 5 / (1 - rate / 1_050), 1],
   ])("in %s with noise of a tenth is found in %p of 1 run", (_, latencyAt, share) => {
-    const random = seededRandom(2);
+    const random = Random.seeded(2);
     let found = 0;
     for (let run = 0; run < 200; run++)
       if (knee(RATES.map((rate) => ({ rate, latency: latencyAt(rate) * Math.exp(0.1 * normal(random)) })))) found += 1;

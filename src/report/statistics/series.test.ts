@@ -1,12 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import { powers } from "./fft.ts";
-import { normal, poisson, seededRandom } from "./random.ts";
-import { autocorrelation, dominantPeriods, downsample, periodogram, whiteNoiseBound } from "./series.ts";
+import { normal, poisson } from "../../../test/support/draws.ts";
+import { Random } from "../../random.ts";
+import { autocorrelation, dominantPeriods, periodogram, whiteNoiseBound } from "./series.ts";
 
 /** In Python: c = np.array([(i*i*7 + 3*i) % 11 for i in range(40)], float). */
 const C = Float64Array.from({ length: 40 }, (_, i) => (i * i * 7 + 3 * i) % 11);
 
-const random = seededRandom(21);
+const random = Random.seeded(21);
 
 /** An AR(1) series: each value is `memory` times the one before, plus noise. */
 function remembering(count: number, memory: number): Float64Array {
@@ -134,8 +135,4 @@ describe("periods", () => {
     expect(dominantPeriods(new Float64Array(100).fill(7), 1_000)).toEqual([]);
     for (let count = 0; count < 10; count++) expect(dominantPeriods(remembering(count, 0), 1_000)).toEqual([]);
   });
-});
-
-test("a series is averaged down, what is left over is dropped", () => {
-  expect([...downsample(Float64Array.of(1, 2, 3, 4, 5), 2)]).toEqual([1.5, 3.5]);
 });

@@ -1,18 +1,9 @@
 // Does a series repeat itself? Autocorrelation, and the periods in it.
 // Values are equally spaced, gaps filled in by the caller. Up to 2^18 of them take about a second; longer ones are
-// averaged down first (`downsample`).
+// averaged down first.
 
 import { meanOf } from "./batches.ts";
 import { powerOfTwo, powers, transform } from "./fft.ts";
-
-/** The means of `factor` values each; what is left at the end is dropped. */
-export function downsample(values: Float64Array, factor: number): Float64Array {
-  return Float64Array.from({ length: Math.floor(values.length / factor) }, (_, at) => {
-    let sum = 0;
-    for (let k = at * factor; k < (at + 1) * factor; k++) sum += values[k] ?? 0;
-    return sum / factor;
-  });
-}
 
 /**
  * The autocorrelation at lags 0 .. maxLag, the first being 1; all 0 after it of a constant. Divided by n at every lag,
