@@ -67,6 +67,20 @@ describe("anomalies", () => {
     expect(told.found.length).toBeLessThanOrEqual(Math.max(3, 0.5 * days));
   });
 
+  test.each([10, 20, 40, 90])("are as rare as promised in %p minutes, of which the spread is hardly known", (count) => {
+    const random = Random.seeded(58);
+    const noise = () => Math.round(1_000 * Math.exp(0.1 * normal(random)));
+    let [found, promised] = [0, 0];
+    for (let range = 0; range < 400; range++) {
+      const told = findAnomalies(
+        Array.from({ length: count }, (_, at) => ({ startUs: at * MINUTE_US, events: noise() })),
+      );
+      found += told.found.length;
+      promised += told.expectedFalseAlarms;
+    }
+    expect(found).toBeLessThanOrEqual(Math.max(3, 4 * promised));
+  });
+
   test.each<["robust z-score" | "seasonal median", number]>([
     ["robust z-score", 1],
     ["robust z-score", 7],

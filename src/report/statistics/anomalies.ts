@@ -11,7 +11,7 @@
 
 import { DAY_US, MINUTE_US } from "../../period.ts";
 import { meanOf, medianOf } from "./batches.ts";
-import { negativeBinomialTails, normalQuantileOfTail } from "./distributions.ts";
+import { negativeBinomialTails, normalQuantileOfTail, studentQuantile } from "./distributions.ts";
 import { movingLevel } from "./moving.ts";
 
 export interface MinuteCount {
@@ -60,7 +60,12 @@ const BUSY_EVENTS = 20;
 
 const ROUNDS = 4;
 const SMOOTHINGS = 5;
-const GROUPS = 4;
+/** By what is expected; each has so many minutes at least, where there are as many. */
+const GROUPS_MAX = 4;
+const GROUP_MINUTES_MIN = 60;
+
+/** What level and spread of a group take of its degrees of freedom. */
+const FITTED = 3;
 
 /** Events a minute; nothing can be scaled to 0. */
 const EXPECTED_MIN = 0.01;
@@ -70,7 +75,10 @@ const MINUTES_PER_DAY = DAY_US / MINUTE_US;
 /** `minutes`: in the order of time, those without events as 0. */
 export function findAnomalies(minutes: readonly MinuteCount[], options: AnomalyOptions = {}): Anomalies {
   const falseAlarmsPerDay = options.falseAlarmsPerDay ?? 0.1;
-  const threshold = normalQuantileOfTail(Math.min(0.5, falseAlarmsPerDay / MINUTES_PER_DAY / 2));
+  const groups = Math.max(1, Math.min(GROUPS_MAX, Math.floor(minutes.length / GROUP_MINUTES_MIN)));
+  // Few minutes tell little of how widely they spread: Student's t, as for a mean (W. S. Gosset, 1908).
+  const freedom = Math.max(1, Math.floor(minutes.length / groups) - FITTED);
+  const threshold = studentQuantile(Math.min(1, falseAlarmsPerDay / MINUTES_PER_DAY), freedom);
   const rangeUs = minutes.length * MINUTE_US;
   const isSeasonal = rangeUs > SEASONAL_ABOVE_US;
   const events = Float64Array.from(minutes, (minute) => minute.events);
@@ -78,7 +86,7 @@ export function findAnomalies(minutes: readonly MinuteCount[], options: AnomalyO
   if (isSeasonal) season = seasonOf(minutes, season, options.seasonUs ?? DAY_US, 0);
   // Few weeks: their minutes are taken together with those around them, what happens in single ones is the day's.
   if (rangeUs >= WEEKLY_FROM_US) season = seasonOf(minutes, season, 7 * DAY_US, WEEK_REACH);
-  const { expected, scores } = judged(events, season, isSeasonal, threshold);
+  const { expected, scores } = judged(events, season, isSeasonal, threshold, groups);
   return {
     found: minutes
       .map(({ startUs }, at) => ({
@@ -119,7 +127,13 @@ interface Judged {
   scores: Float64Array;
 }
 
-function judged(events: Float64Array, season: Float64Array, isSeasonal: boolean, threshold: number): Judged {
+function judged(
+  events: Float64Array,
+  season: Float64Array,
+  isSeasonal: boolean,
+  threshold: number,
+  groups: number,
+): Judged {
   const usual = medianOf(events);
   const busy = usual >= BUSY_EVENTS;
   const isDead = (at: number) => events[at] === 0 && busy && (!isSeasonal || (season[at] ?? 0) >= BUSY_EVENTS);
@@ -129,7 +143,7 @@ function judged(events: Float64Array, season: Float64Array, isSeasonal: boolean,
     const expected = smoothed(events, season, isSeasonal, isLeftOut, busy);
     const distances = events.map((one, at) => (one - (expected[at] ?? 0)) / Math.sqrt(expected[at] ?? 1));
     const distancesOf = (members: Uint32Array) => Float64Array.from(members, (at) => distances[at] ?? 0);
-    const spreads = spreadsOf(expected, (members) =>
+    const spreads = spreadsOf(expected, groups, (members) =>
       round === 0
         ? robustSquare(distancesOf(members))
         : meanSquare(distancesOf(members.filter((at) => !isLeftOut(at)))),
@@ -157,14 +171,14 @@ function smoothed(
   return expected;
 }
 
-/** Minutes in quarters by what is expected of them: noise that grows with the load differs between them. */
-function spreadsOf(expected: Float64Array, spreadOf: (members: Uint32Array) => number): Float64Array {
+/** Minutes in groups by what is expected of them: noise that grows with the load differs between them. */
+function spreadsOf(expected: Float64Array, groups: number, spreadOf: (members: Uint32Array) => number): Float64Array {
   const order = Uint32Array.from(expected, (_, at) => at).sort((i, j) => (expected[i] ?? 0) - (expected[j] ?? 0));
   const spreads = new Float64Array(expected.length);
-  for (let group = 0; group < GROUPS; group++) {
+  for (let group = 0; group < groups; group++) {
     const members = order.subarray(
-      Math.floor((group * order.length) / GROUPS),
-      Math.floor(((group + 1) * order.length) / GROUPS),
+      Math.floor((group * order.length) / groups),
+      Math.floor(((group + 1) * order.length) / groups),
     );
     const spread = Math.max(1, spreadOf(members));
     for (const at of members) spreads[at] = spread;
