@@ -62,6 +62,7 @@ export async function readForReport(store: Store, question: ReadingQuestion): Pr
   const fromUs = bucketCeilUs(question.fromUs, SECOND_US);
   const toUs = bucketCeilUs(question.toUs, SECOND_US);
   const notes: string[] = [];
+  if (fromUs >= toUs) notes.push("No second begins within the range; a report is of whole seconds.");
   question.onProgress?.("looking at the minutes");
   const claimedHours = await store.claimedHours();
   const asked = { ...question, ...clipped({ fromUs, toUs }, claimedHours) };

@@ -228,6 +228,21 @@ describe("what is missing", () => {
     expect(report.rate).toMatchObject({ seconds: 58, from: "2026-11-23T05:00:01.000Z" });
   });
 
+  test("a range in which no second begins is said to be one", async () => {
+    const report = await reportOf(await storeWith({ minutes: 1, countOf: () => 4 }), {
+      fromUs: START + 100_000,
+      toUs: START + 300_000,
+    });
+    expect(report.notes).toEqual(["No second begins within the range; a report is of whole seconds."]);
+  });
+
+  test("two sides that have nothing in common are not compared, and the report says what they want", async () => {
+    const store = await storeWith({ minutes: 1, countOf: () => 4 });
+    const report = await reportOf(store, { against: { fromUs: START - HOUR_US, toUs: START } });
+    expect(report.comparison).toBeNull();
+    expect(report.notes.join()).toContain("both sides want a range with events, or both want load runs");
+  });
+
   test("a single event is a report", async () => {
     const { rate, lag } = await reportOf(
       await storeWith({ minutes: 1, countOf: (bucket) => (bucket === 3_141 ? 1 : 0) }),

@@ -39,7 +39,8 @@ export function makeReport(input: ReportInput): Report {
   if (!isCovered)
     notes.push("The range does not cover the load runs: what was sent is not held against what was counted.");
   const compared = comparison && comparisonSection(comparison.before, comparison.after);
-  if (comparison && !compared) notes.push("There is nothing to compare: one side has no events.");
+  if (comparison && !compared)
+    notes.push("There is nothing to compare: both sides want a range with events, or both want load runs.");
   return {
     version: 1,
     writtenAt: isoOf(nowUs),

@@ -53,7 +53,7 @@ function sentences(run: Omit<RunSection, "says">, { isCut, result }: Run): strin
   const { acked, refused, unknown, unsent } = run.outcomes;
   const rate = run.askedPerSec === null ? "" : ` at ${words(run.askedPerSec)} a second`;
   const says = [
-    `${several(run.requests, "event")} were due in ${spanWords(run.seconds)}${rate}; ${acked === run.requests ? "all" : percent(acked / run.requests)} of them were acknowledged.`,
+    `${several(run.requests, "event was", "events were")} due in ${spanWords(run.seconds)}${rate}; ${acked === run.requests ? "all" : percent(acked / run.requests)} of them were acknowledged.`,
   ];
   if (acked < run.requests)
     says.push(

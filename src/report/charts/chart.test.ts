@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { drawChart, type Chart, type Mark } from "./chart.ts";
+import { withGaps } from "./charts.ts";
 import { svgFile } from "./svg.ts";
 
 function chart(marks: Mark[], given: Partial<Chart> = {}): Chart {
@@ -120,6 +121,22 @@ describe("a chart", () => {
       );
       expect(svg).not.toMatch(/NaN|Infinity|undefined/);
     }
+  });
+
+  test("breaks a line over a silence, and not where points are far apart throughout", () => {
+    const minutes = [0, 1, 2, 3, 20, 21].map((x) => [x, 1] as const);
+    expect(withGaps(minutes).map(([x, y]) => [x, Number.isNaN(y)])).toContainEqual([11.5, true]);
+    expect(withGaps(minutes)).toHaveLength(7);
+    expect(withGaps([0, 20, 41, 60].map((x) => [x, 1] as const))).toHaveLength(4);
+    expect(withGaps([])).toEqual([]);
+  });
+
+  test("of a moment tells its times apart", () => {
+    const points = [0, 300_000].map((us) => [1_764_000_000_000_000 + us, 1] as const);
+    const svg = drawChart(chart([{ kind: "line", colour: 0, points }], { x: { label: "x", scale: "utc" } }));
+    const ticks = [...svg.matchAll(/>(\d\d:\d\d\.\d{3})</g)].map(([, label]) => label);
+    expect(ticks.length).toBeGreaterThan(3);
+    expect(new Set(ticks).size).toBe(ticks.length);
   });
 
   test("as a file has its colours within it, also for dark surroundings", () => {

@@ -147,6 +147,7 @@ function timeLabel(time: Date, spanUs: number): string {
   const iso = time.toISOString();
   const [date, clock] = [iso.slice(5, 10), iso.slice(11, 19)];
   if (spanUs > 3 * 86_400e6) return date;
+  if (spanUs < 7e6) return iso.slice(14, 23);
   if (clock === "00:00:00") return date;
   return time.getUTCSeconds() === 0 && spanUs > 600e6 ? clock.slice(0, 5) : clock;
 }

@@ -4,6 +4,9 @@ import { percent, several, span, words } from "../numbers.ts";
 import type { AutocorrelationFigures, LagSection, RateSection, Report, RunSection } from "../model.ts";
 import type { Chart, Mark, Point } from "./chart.ts";
 
+/** A distance between points that is so many times the usual one is a gap. */
+const GAP_TIMES = 5;
+
 /** In the order of the report; those without anything to show are left out. */
 export function chartsOf({ rate, lag, runs, sentAgainstCounted, knee }: Report): Chart[] {
   return [
@@ -122,7 +125,7 @@ function lagCharts(lag: LagSection): Chart[] {
     kind: "line",
     colour,
     name,
-    points: points.map((point) => [us(point.at), of(point)]),
+    points: withGaps(points.map((point) => [us(point.at), of(point)])),
   });
   const isWide = lag.maxMs > 20 * lag.p50Ms && lag.p50Ms > 0 && lag.minMs >= 0;
   const charts: Chart[] = [
@@ -167,13 +170,13 @@ function latencyOverTime(run: RunSection, at: number): Chart {
         kind: "line",
         colour: 1,
         name: "p99",
-        points: points.map((point) => [us(point.at), point.p99Ms ?? Number.NaN]),
+        points: withGaps(points.map((point) => [us(point.at), point.p99Ms ?? Number.NaN])),
       },
       {
         kind: "line",
         colour: 0,
         name: "half (p50)",
-        points: points.map((point) => [us(point.at), point.p50Ms ?? Number.NaN]),
+        points: withGaps(points.map((point) => [us(point.at), point.p50Ms ?? Number.NaN])),
       },
     ],
   };
@@ -248,11 +251,27 @@ function sentChart(points: { at: string; sent: number; counted: number; atLeast:
         colour: 1,
         name: "sent",
         dashed: true,
-        points: points.map((point) => [us(point.at), point.sent]),
+        points: withGaps(points.map((point) => [us(point.at), point.sent])),
       },
-      { kind: "line", colour: 0, name: "counted", points: points.map((point) => [us(point.at), point.counted]) },
+      {
+        kind: "line",
+        colour: 0,
+        name: "counted",
+        points: withGaps(points.map((point) => [us(point.at), point.counted])),
+      },
     ],
   };
+}
+
+/** Breaks a line where points are much further apart than most are: a straight line over a silence would say something of it. */
+export function withGaps(points: readonly Point[]): Point[] {
+  const distances = points.slice(1).map(([at], index) => at - (points[index]?.[0] ?? at));
+  const usual = distances.toSorted((a, b) => a - b)[distances.length >> 1] ?? 0;
+  return points.flatMap((point, index) => {
+    const before = points[index - 1];
+    const isGap = before !== undefined && point[0] - before[0] > GAP_TIMES * usual;
+    return isGap ? [[(before[0] + point[0]) / 2, Number.NaN] as const, point] : [point];
+  });
 }
 
 function us(iso: string): number {
