@@ -2,7 +2,7 @@
 // Source: R. A. Fisher (1925), index of dispersion; D. R. Cox, P. A. W. Lewis, The Statistical Analysis of Series of
 // Events (1966), 6.3; U. Fano (1947) for the index over growing windows.
 
-import { chiSquare, chiSquareQuantileOfTail, poissonTails } from "./distributions.ts";
+import { chiSquare, chiSquareQuantileOfTail, poissonTails, studentQuantile } from "./distributions.ts";
 import { Moments } from "./moments.ts";
 
 export type DispersionVerdict = "as a Poisson process" | "more even" | "more bursty" | "too few events";
@@ -10,7 +10,7 @@ export type DispersionVerdict = "as a Poisson process" | "more even" | "more bur
 export interface Dispersion {
   /** Variance / mean of the counts: 1 of a Poisson process, 0 of a clock. */
   index: number;
-  /** The 95 % interval of the index, from (n - 1) index ~ chi-square(n - 1). */
+  /** The 95 % interval of the index, from (n - 1) index ~ chi-square(n - 1); of several blocks also from how theirs differ. */
   low: number;
   high: number;
   /** Two-sided, of the index being 1. */
@@ -26,6 +26,9 @@ const BUCKETS_MIN = 5;
 const INDEX_TOLERANCE = 0.05;
 
 const ALPHA = 0.05;
+
+/** As many as the stretches of a series (batches.ts). */
+const BLOCKS_MIN = 12;
 
 interface Counts {
   count: number;
@@ -53,14 +56,33 @@ export class DispersionWithin {
   /** Sum of (count - 1) variance / mean: chi-square distributed with `#freedom`, of a Poisson process. */
   #chiSquare = 0;
   #freedom = 0;
+  /** Over the blocks: sums of the squares and products of their shares in the two above. */
+  readonly #blocks = { count: 0, chiSquares: 0, products: 0, freedoms: 0 };
 
   /** Takes a block, as Moments of its buckets. */
   add({ count, mean, variance }: Counts): void {
     this.#buckets += count;
     this.#events += count * mean;
     if (count < 2 || mean <= 0) return;
-    this.#chiSquare += ((count - 1) * variance) / mean;
-    this.#freedom += count - 1;
+    const freedom = count - 1;
+    const chi = (freedom * variance) / mean;
+    this.#chiSquare += chi;
+    this.#freedom += freedom;
+    this.#blocks.count++;
+    this.#blocks.chiSquares += chi * chi;
+    this.#blocks.products += chi * freedom;
+    this.#blocks.freedoms += freedom * freedom;
+  }
+
+  /**
+   * How far the index may be off, from how those of the blocks scatter around it: bursts vary more than the chi-square
+   * distribution knows of. 0 of few blocks.
+   */
+  #reach(index: number): number {
+    const { count, chiSquares, products, freedoms } = this.#blocks;
+    if (count < BLOCKS_MIN) return 0;
+    const squares = Math.max(0, chiSquares - 2 * index * products + index * index * freedoms);
+    return (studentQuantile(ALPHA, count - 1) * Math.sqrt((squares * count) / (count - 1))) / this.#freedom;
   }
 
   get dispersion(): Dispersion {
@@ -70,11 +92,12 @@ export class DispersionWithin {
       return { index, low: 0, high: 0, pValue: 1, verdict: "too few events" };
     const { below, above } = chiSquare(this.#chiSquare, freedom);
     const pValue = Math.min(1, 2 * Math.min(below, above));
+    const reach = this.#reach(index);
     const poissonLike = pValue >= ALPHA || Math.abs(index - 1) < INDEX_TOLERANCE;
     return {
       index,
-      low: this.#chiSquare / chiSquareQuantileOfTail(ALPHA / 2, freedom),
-      high: this.#chiSquare / chiSquareQuantileOfTail(1 - ALPHA / 2, freedom),
+      low: Math.max(0, Math.min(index - reach, this.#chiSquare / chiSquareQuantileOfTail(ALPHA / 2, freedom))),
+      high: Math.max(index + reach, this.#chiSquare / chiSquareQuantileOfTail(1 - ALPHA / 2, freedom)),
       pValue,
       verdict: poissonLike ? "as a Poisson process" : index < 1 ? "more even" : "more bursty",
     };
