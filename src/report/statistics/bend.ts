@@ -19,12 +19,11 @@ const GAIN_MIN = 12;
 export function bend(rates: readonly number[], values: readonly number[]): Bend | null {
   let best: { rate: number; upTo: number; error: number } | null = null;
   for (let at = 1; at < rates.length - 1; at++) {
-    const here = rates[at] ?? 0;
-    const middle = (here + (rates[at + 1] ?? 0)) / 2;
-    for (const { rate, shape } of [
-      { rate: here, shape: rates.map((one) => Math.max(0, one - here)) },
-      { rate: middle, shape: rates.map((_, point) => (point > at ? 1 : 0)) },
-    ]) {
+    const [here, next] = [rates[at] ?? 0, rates[at + 1] ?? 0];
+    const shapes = [{ rate: here, shape: rates.map((one) => Math.max(0, one - here)) }];
+    // Among equal rates a step is one of the time: points of one rate are in its order.
+    if (next > here) shapes.push({ rate: (here + next) / 2, shape: rates.map((one) => (one > here ? 1 : 0)) });
+    for (const { rate, shape } of shapes) {
       const { slope, error } = leastSquares(shape, values);
       if (slope > 0 && error < (best?.error ?? Number.POSITIVE_INFINITY)) best = { rate, upTo: at, error };
     }

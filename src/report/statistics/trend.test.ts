@@ -130,6 +130,14 @@ describe("lag takes off", () => {
     expect(shareOf(100, () => takeOffOf(300, lagAt) !== null)).toBeLessThan(0.06);
   });
 
+  test("nowhere if it steps upwards in time, at one rate or at some", () => {
+    for (const rates of [1, 3]) {
+      const rate = Array.from({ length: 400 }, (_, at) => 50 + (at % rates));
+      const lag = rate.map((_, at) => (at < 200 ? 5 : 50) + normal(random));
+      expect(takeOff(rate, lag)).toBeNull();
+    }
+  });
+
   test("nowhere if values are few, or none", () => {
     expect(takeOff([], [])).toBeNull();
     expect(takeOffOf(39, (rate) => (rate > 700 ? 100 : 1))).toBeNull();
