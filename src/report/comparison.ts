@@ -79,7 +79,8 @@ function figures(what: string, unit: string, found: Comparison, scale: number): 
   };
 }
 
-function sentence({ what, unit, before, after, low, high, ratio, pValue, verdict }: DifferenceFigures): string {
+function sentence({ what: name, unit, before, after, low, high, ratio, pValue, verdict }: DifferenceFigures): string {
+  const what = `${name.charAt(0).toUpperCase()}${name.slice(1)}`;
   const change = `${words(before)} to ${words(after, unit)}`;
   if (low === null || high === null || pValue === null)
     return `${what}: from ${change}; there are too few values to tell whether that is more than chance.`;

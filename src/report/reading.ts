@@ -212,8 +212,8 @@ async function readSeconds(
     // Such a range begins before its first whole second and ends after its last.
     const isCut = question.isCut === true;
     const seconds = wholeSeconds(told(reading.buckets, question), {
-      fromUs: isCut ? startUs - 1 : startUs,
-      toUs: isCut && endUs === question.toUs ? endUs + 1 : endUs,
+      fromUs: isCut ? edgeUs - 1 : edgeUs,
+      toUs: isCut && endUs === range.toUs ? endUs + 1 : endUs,
     });
     for await (const portion of seconds) {
       for (const second of portion) into.add(second);
