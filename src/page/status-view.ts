@@ -43,12 +43,12 @@ function showVitals({ status, refusedLately }: Figures): void {
   sayLines(
     "now-ack",
     ackMs ? `${formatMs(ackMs.p50)} / ${formatMs(ackMs.p99)}` : "no answers",
-    ackMs ? "half / 99 % within, last 10 s" : "in the last 10 s",
+    ackMs ? "half / 99 %, last 10 s" : "in the last 10 s",
   );
   sayLines(
     "now-lag",
     lagMs ? `${formatMs(lagMs.p50)} / ${formatMs(lagMs.p99)}` : "no events",
-    lagMs ? "half / 99 % within, last 10 s" : "in the last 10 s",
+    lagMs ? "half / 99 %, last 10 s" : "in the last 10 s",
     lagMs ? `${formatMs(lagMs.min)} to ${formatMs(lagMs.max)}` : "",
   );
   sayLines("now-queue", `${formatCount(queueEvents)} events`, `of ${formatCount(queueEventsMax)} at most`);
