@@ -8,6 +8,7 @@ import { formatBytes } from "../units.ts";
 import type { DiskSection, RateSection } from "./model.ts";
 import { isoOf, rounded, span as spanWords } from "./numbers.ts";
 import type { StoreReading } from "./reading.ts";
+import type { Tally } from "./statistics/tally.ts";
 
 const SECONDS_PER_DAY = DAY_US / SECOND_US;
 const MINUTES_PER_DAY = 1_440;
@@ -94,10 +95,14 @@ function lifetimeOf(table: string, retention: Retention): number | null {
 /** As many as the range's events, buckets and writers make in a day. */
 function rowsPerDayOf(table: string, { seconds, buckets, claims }: StoreReading, rate: RateSection): number {
   const writers = claims.minutes > 0 ? claims.claimed / claims.minutes : 1;
-  if (table.startsWith("event")) return rate.meanPerSec * SECONDS_PER_DAY;
+  const events = rate.meanPerSec * SECONDS_PER_DAY;
+  // A row has an event at least: of several writers hardly any two share a bucket where events are rare.
+  const ofWriters = (bucketsPerDay: number, tally: Tally) =>
+    Math.min(events, writers * bucketsPerDay * shareWithEvents(tally.entries()));
+  if (table.startsWith("event")) return events;
   if (table.startsWith("merged")) return MINUTES_PER_DAY;
-  if (table.endsWith("_10ms")) return writers * SECONDS_PER_DAY * 100 * shareWithEvents(buckets.tally.entries());
-  if (table.endsWith("_1s")) return writers * SECONDS_PER_DAY * shareWithEvents(seconds.tally.entries());
+  if (table.endsWith("_10ms")) return ofWriters(SECONDS_PER_DAY * 100, buckets.tally);
+  if (table.endsWith("_1s")) return ofWriters(SECONDS_PER_DAY, seconds.tally);
   return writers * MINUTES_PER_DAY;
 }
 

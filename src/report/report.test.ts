@@ -344,6 +344,18 @@ describe("disk", () => {
   });
 });
 
+test("disk grows by no more rows than there are events, however many writers share them", async () => {
+  const plain = await storeWith({ minutes: 3, countOf: (bucket) => Number(bucket % 10 === 0) });
+  // Three writers of every minute.
+  const claimCounts: Store["claimCounts"] = async function* (fromUs, toUs) {
+    for await (const page of plain.claimCounts(fromUs, toUs))
+      yield page.map((count) => Object.assign({ ...count }, { claims: 3 * count.claims, sealed: 3 * count.sealed }));
+  };
+  const sizes = async () => [{ name: "counts_10ms", rows: 1_000, bytes: 40_000 }];
+  const { disk } = await reportOf({ ...plain, claimCounts, sizes });
+  expect(disk?.countBytesPerDay).toBe(10 * 86_400 * 40);
+});
+
 describe("disk of a store that does not tell its rows", () => {
   test("grows as it has grown", async () => {
     const plain = await storeWith({ minutes: 3, countOf: () => 4 });
