@@ -431,6 +431,31 @@ describe("sent against counted", () => {
     });
   });
 
+  test("holds in each second wherever between sending and answer an event arrived, and in no other one", async () => {
+    const random = Random.seeded(12);
+    const run = new Run("run.ndjson");
+    const arrivals = new Map<number, number>();
+    const arrive = (us: number) => {
+      const bucket = Math.floor((us - START) / 10_000);
+      arrivals.set(bucket, (arrivals.get(bucket) ?? 0) + 1);
+    };
+    for (let at = 0; at < 600; at++) {
+      const sentUs = START + 2 * SECOND_US + at * 20_000;
+      const doneUs = sentUs + Math.floor(random.exponential(700_000));
+      const isAcked = random.uniform() < 0.9;
+      run.add({ dueUs: sentUs, sentUs, doneUs, outcome: isAcked ? "acked" : "unknown", status: isAcked ? 200 : null });
+      if (isAcked) arrive(sentUs + (doneUs - sentUs) * random.uniform());
+      // What nobody was told of arrives late, or never.
+      else if (random.uniform() < 0.5) arrive(sentUs + random.exponential(3_000_000));
+    }
+    const countOf = (shift: number) => (bucket: number) => arrivals.get(bucket - shift) ?? 0;
+    const held = async (shift: number) =>
+      (await reportOf(await storeWith({ minutes: 1, countOf: countOf(shift) }), { runs: [run] })).sentAgainstCounted;
+    expect(await held(0)).toMatchObject({ holds: true, secondsOutside: 0 });
+    // A clock that is three seconds ahead.
+    expect((await held(300))?.secondsOutside).toBeGreaterThan(2);
+  });
+
   test("of another range is not held against it", async () => {
     const report = await reportOf(await counted(300), {
       runs: [runOf(Array<"acked">(300).fill("acked"))],
@@ -464,6 +489,8 @@ describe("sent against counted", () => {
     ] as const) {
       const { sentAgainstCounted } = await reportOf(await counted(events), { runs: [runOf(outcomes)] });
       expect(sentAgainstCounted?.holds).toBe(holds);
+      // A sum does not tell which of them are counted.
+      if (holds) expect(sentAgainstCounted?.says[0]).toContain("no more than those and the 50 of unknown outcome");
       expect(sentAgainstCounted?.secondsOutside).toBe(holds ? 0 : 1);
     }
   });

@@ -141,12 +141,12 @@ function thinned<T>(all: readonly T[]): T[] {
 
 function sentWords(section: Omit<SentSection, "says">, seconds: number): string[] {
   const { sent, acked, unknown, counted, holds, secondsOutside } = section;
-  const bounds =
-    unknown === 0 ? "" : ` and at most the ${words(acked + unknown)} that were acknowledged or of unknown outcome`;
+  const known = `${words(acked)} acknowledged`;
+  const most = unknown === 0 ? known : `${known} and ${words(unknown)} of unknown outcome`;
   const says: string[] = [];
   if (holds)
     says.push(
-      `Sent ${words(sent)}, acknowledged ${words(acked)}, counted ${words(counted)}: all that was acknowledged was counted${unknown === 0 ? ", and nothing else" : bounds}.`,
+      `Sent ${words(sent)}, acknowledged ${words(acked)}, counted ${words(counted)}: ${unknown === 0 ? "exactly as many as were acknowledged" : `no fewer than were acknowledged, and no more than those and the ${words(unknown)} of unknown outcome`}.`,
     );
   else if (counted < acked)
     says.push(
@@ -154,7 +154,7 @@ function sentWords(section: Omit<SentSection, "says">, seconds: number): string[
     );
   else
     says.push(
-      `${words(counted - acked - unknown)} more events were counted than these records account for (${words(counted)} against ${words(acked)}${bounds}): others sent events in the same time.`,
+      `${words(counted - acked - unknown)} more events were counted than these records account for (${words(counted)} against ${most}): others sent events in the same time.`,
     );
   if (secondsOutside === null) return says;
   says.push(
