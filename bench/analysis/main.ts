@@ -15,7 +15,7 @@ const flags = benchFlags(
     stores: "sqlite,cassandra",
     arrivals: "poisson,bursty",
     rates: "1000,5000,10000,20000",
-    seconds: "60",
+    seconds: "30",
     burst: "50",
     seed: "20160528",
   },
@@ -52,6 +52,7 @@ async function onStore(kind: string): Promise<void> {
         "--record",
         record,
       ]);
+      await Bun.sleep(APART_MS);
       await add(
         { store: kind, arrivals, "rate, /s": rps },
         load,
