@@ -52,6 +52,7 @@ async function onStore(kind: string): Promise<void> {
         "--record",
         record,
       ]);
+      if (!load.holds) throw new Error(`${kind}, ${arrivals}, ${rps}/s: ${load.problem}`);
       await Bun.sleep(APART_MS);
       await add(
         { store: kind, arrivals, "rate, /s": rps },
