@@ -48,7 +48,10 @@ async function lookOn(signal: AbortSignal, told: { bytes: number }): Promise<voi
   const { ok, status, body } = await fetch(`${server.url}/live`, { signal });
   if (!ok || !body) throw new Error(`GET /live: status ${status}`);
   const reader = body.getReader();
-  const read = async () => void (told.bytes += (await reader.read()).value?.length ?? 0);
+  const read = async () => {
+    const { value } = await reader.read();
+    told.bytes += value?.length ?? 0;
+  };
   await read();
   void (async () => {
     while (!signal.aborted) await read();
