@@ -138,8 +138,10 @@ describe("tokens", () => {
     const open = join(folder.path, "open");
     writeFileSync(open, READ, { mode: 0o644 });
     await using server = await serve("memory:", [...write, "--read-token-file", open]);
+    await server.says(`--read-token-file ${open}: everybody`);
+    server.kill("SIGTERM");
+    await server.exited;
     expect(server.said().match(/everybody on this machine may read it/g)).toHaveLength(1);
-    expect(server.said()).toContain(`--read-token-file ${open}: everybody`);
   });
 
   test("are asked for and TLS too where others than this machine may come, not on loopback", async () => {
@@ -289,8 +291,8 @@ describe.skipIf(!canMakeCertificates)("TLS", () => {
     const { certFile, keyFile } = makeCertificate(folder.path, "IP:127.0.0.1", 0);
     chmodSync(keyFile, 0o644);
     await using server = await serve("memory:", pair(certFile, keyFile));
-    expect(server.said()).toContain(`--tls-cert ${certFile}: it has expired (`);
-    expect(server.said()).toContain(`--tls-key ${keyFile}: everybody on this machine may read it; want chmod o-r`);
+    await server.says(`--tls-cert ${certFile}: it has expired (`);
+    await server.says(`--tls-key ${keyFile}: everybody on this machine may read it; want chmod o-r`);
   });
 
   test("is an error at the start where a file is missing, or is not what it should be", async () => {

@@ -158,7 +158,7 @@ describe.skipIf(problem !== undefined)("a Cassandra with users and TLS", () => {
     "a user that may create keyspaces makes the store",
     async () => {
       await using server = await serve(address({ user: "maker", ways: `${byPassword()}&${checked()}` }));
-      expect(server.said()).toContain(`/${KEYSPACE}?dc=datacenter1&tls=on\n`);
+      await server.says(`/${KEYSPACE}?dc=datacenter1&tls=on\n`);
       expectNoSecret(server.said(), await (await fetch(`${server.url}/metrics`)).text());
       server.kill("SIGTERM");
       expect(await server.exited).toBe(0);

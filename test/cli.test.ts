@@ -153,10 +153,9 @@ test("serve says its address, its store and what a 2xx means there", async () =>
   using folder = temporaryFolder();
   const store = `sqlite:${join(folder.path, "a.db")}`;
   await using server = await serve(store);
-  while (!server.said().includes("a 2xx means")) await Bun.sleep(1);
-  expect(server.said()).toContain(`listening on http://127.0.0.1:${server.port}\n`);
-  expect(server.said()).toContain(`store: ${store}\n`);
-  expect(server.said()).toContain("a 2xx means: the event is on this machine's disk");
+  await server.says(`listening on http://127.0.0.1:${server.port}\n`);
+  await server.says(`store: ${store}\n`);
+  await server.says("a 2xx means: the event is on this machine's disk");
 });
 
 test("output that cannot be written is a failure that says so", async () => {

@@ -36,7 +36,7 @@ test("while the store is away events are answered 504, and are counted once when
   await until(async () => (await fetch(`${server.url}/readyz`)).status === 200);
   expect((await post()).status).toBe(200);
   expect(await countEveryWay(store)).toBe(4);
-  expect(server.said()).toContain("the store takes events again");
+  await server.says("the store takes events again");
 }, 20_000);
 
 test("SIGTERM while the store is away: the rest is answered 504, its number is said, exit 1", async () => {
@@ -83,7 +83,7 @@ test("a second signal ends it at once", async () => {
   void post().catch(() => {});
   await until(async () => (await server.metric("reto3_queue_events")) === 1);
   server.kill("SIGTERM");
-  while (!server.said().includes("SIGTERM received, draining")) await Bun.sleep(1);
+  await server.says("SIGTERM received, draining");
   server.kill("SIGTERM");
   expect(await server.exited).toBe(1);
   release();

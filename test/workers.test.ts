@@ -97,7 +97,7 @@ describe.skipIf(!hasCassandra)("two workers on Cassandra", () => {
       const counted = (await countEveryWay(store.address)) - before;
       expect(counted).toBeGreaterThanOrEqual(report.acked);
       expect(counted).toBeLessThanOrEqual(report.acked + report.unknown);
-      expect(server.said()).toContain("worker 1 ended (exit status 137), starting it again in 100ms");
+      await server.says("worker 1 ended (exit status 137), starting it again in 100ms");
       expect(workersOf(server.pid)).toContain(other);
       server.kill("SIGTERM");
       expect(await server.exited).toBe(0);
@@ -176,7 +176,7 @@ describe.skipIf(!hasCassandra)("two workers on Cassandra", () => {
       const workers = workersOf(server.pid);
       process.kill(workers[1] ?? 0, "SIGSTOP");
       server.kill("SIGTERM");
-      await until(async () => server.said().includes("SIGTERM received, draining"));
+      await server.says("SIGTERM received, draining");
       server.kill("SIGTERM");
       expect(await server.exited).toBe(1);
       await allEnded(workers);

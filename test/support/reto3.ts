@@ -34,8 +34,10 @@ export interface Server extends AsyncDisposable {
   readonly pid: number;
   readonly url: string;
   readonly port: string;
-  /** All that it has said so far. */
+  /** All that it has said so far. At the start that may be its first line alone: `says` waits for the rest. */
   said(): string;
+  /** Resolves when it has said `text`; throws with its words if it ends before. */
+  says(text: string): Promise<void>;
   kill(signal: "SIGTERM" | "SIGKILL"): void;
   /** Holds it up, and lets it go on. */
   pause(): void;
@@ -74,6 +76,12 @@ export async function startListening(server: readonly string[]): Promise<Server>
     url,
     port: new URL(url).port,
     said,
+    async says(text) {
+      while (!said().includes(text)) {
+        if (lastWords !== undefined) throw new Error(`it ended without saying "${text}":\n${lastWords}`);
+        await Bun.sleep(5);
+      }
+    },
     kill: (signal) => void child.signal(signal),
     pause: () => void child.signal("SIGSTOP"),
     resume: () => void child.signal("SIGCONT"),
