@@ -10,6 +10,7 @@
  * - `STORE_UNAVAILABLE`: this attempt had no effect; a later one may succeed.
  * - `STORE_UNKNOWN`: this attempt may or may not have had its effect; the same attempt again is safe.
  * - `STORE_REFUSED`: the store will never take this; trying again is useless.
+ * - `UNREADABLE`: what the store holds is in no form that this version knows.
  * - `EXPIRED`: rows that the answer needs have expired.
  * - `OUTPUT`: what was to be written out could not be.
  * - `REMOTE`: a server that is not a store, such as Elasticsearch, cannot be reached or refuses.
@@ -24,6 +25,7 @@ export type ErrorCode =
   | "STORE_UNAVAILABLE"
   | "STORE_UNKNOWN"
   | "STORE_REFUSED"
+  | "UNREADABLE"
   | "EXPIRED"
   | "OUTPUT"
   | "REMOTE";
@@ -43,7 +45,8 @@ export class Reto3Error extends Error {
 export function retryAdvice(error: unknown): { retry: boolean; mayHaveApplied: boolean } {
   const code = error instanceof Reto3Error ? error.code : undefined;
   if (code === "STORE_UNAVAILABLE") return { retry: true, mayHaveApplied: false };
-  if (code === "STORE_REFUSED" || code === "STORE_OPEN") return { retry: false, mayHaveApplied: false };
+  if (code === "STORE_REFUSED" || code === "STORE_OPEN" || code === "UNREADABLE")
+    return { retry: false, mayHaveApplied: false };
   // An error nobody classified proves nothing about the attempt: treat it as one of unknown outcome.
   return { retry: true, mayHaveApplied: true };
 }

@@ -8,6 +8,8 @@ export class Asked<T> {
   #running: Promise<void> | undefined;
   #problem: string | null = null;
   #answer: T | undefined;
+  /** How often in a row nobody waited long enough. */
+  #missed = 0;
 
   constructor(question: () => Promise<T>) {
     this.#question = question;
@@ -18,11 +20,18 @@ export class Asked<T> {
     return this.#answer;
   }
 
-  /** Asks, or waits for the question that is still on its way, `waitMs` at most. Resolves to why there is no answer; null: there is. */
+  /**
+   * Asks, or waits for the question that is still on its way, `waitMs` at most. Resolves to why there is no answer; null: there
+   * is, or the last one may stand once more, as one that is late now and then is not worth telling.
+   */
   async ask(waitMs: number): Promise<string | null> {
     this.#running ??= this.#ask();
-    if (!(await settlesWithin(this.#running, waitMs))) return "there was no answer in time";
-    return this.#problem;
+    if (await settlesWithin(this.#running, waitMs)) {
+      this.#missed = 0;
+      return this.#problem;
+    }
+    this.#missed++;
+    return this.#missed > 1 || this.#answer === undefined ? "there was no answer in time" : this.#problem;
   }
 
   async #ask(): Promise<void> {

@@ -75,7 +75,7 @@ function failureOf(action: () => unknown): unknown {
   return undefined;
 }
 
-const refused = expect.objectContaining({ code: "STORE_REFUSED", message: expect.stringContaining("cannot be read") });
+const refused = expect.objectContaining({ code: "UNREADABLE", message: expect.stringContaining("cannot be read") });
 
 describe("a batch of raw events", () => {
   test("comes back as it was, whatever clocks the clients have", () => {

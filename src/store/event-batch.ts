@@ -48,13 +48,13 @@ export function encodeEvents(flush: Flush, from = 0, to = flush.receivedUs.lengt
   return Uint8Array.from(bytes);
 }
 
-/** The events of a batch whose first one is `firstSeq`; throws STORE_REFUSED if `bytes` is not the form above. */
+/** The events of a batch whose first one is `firstSeq`; throws UNREADABLE if `bytes` is not the form above. */
 export function decodeEvents(minuteUs: number, firstSeq: number, bytes: Uint8Array): EventRow[] {
   try {
     return decode(minuteUs, firstSeq, bytes);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
-    throw new Reto3Error("STORE_REFUSED", `the raw events from ${firstSeq} on cannot be read: ${error.message}`, {
+    throw new Reto3Error("UNREADABLE", `the raw events from ${firstSeq} on cannot be read: ${error.message}`, {
       hint: "use the reto3 that wrote them, or a later one",
       cause: error,
     });

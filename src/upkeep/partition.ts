@@ -3,6 +3,7 @@
 
 import { isPast, livingEvents } from "../counts/raw.ts";
 import { eventsIn } from "../counts/sum.ts";
+import { Reto3Error } from "../errors.ts";
 import { Histogram } from "../histogram.ts";
 import { bucketStartUs, MINUTE_US, PERIOD_NAMES, PERIODS, type PeriodName } from "../period.ts";
 import type { Claim, CountRow, EventRow, Flush, ReadOptions, Retention, Store } from "../store/store.ts";
@@ -19,6 +20,8 @@ export interface RawContent {
   events: number;
   firstSeq: number;
   lastSeq: number;
+  /** Why those after the last one cannot be read; empty where all can. */
+  unreadable: string;
   /** Events by 10 ms bucket. */
   buckets: ReadonlyMap<number, number>;
 }
@@ -39,16 +42,22 @@ async function readRaw(pages: AsyncIterable<EventRow[]>): Promise<RawContent> {
   let events = 0;
   let firstSeq = -1;
   let lastSeq = -1;
-  for await (const page of pages) {
-    if (firstSeq < 0) firstSeq = page[0]?.seq ?? -1;
-    lastSeq = page.at(-1)?.seq ?? lastSeq;
-    events += page.length;
-    for (const { receivedUs } of page) {
-      const bucketUs = bucketStartUs(receivedUs, PERIODS["10ms"].us);
-      buckets.set(bucketUs, (buckets.get(bucketUs) ?? 0) + 1);
+  let unreadable = "";
+  try {
+    for await (const page of pages) {
+      if (firstSeq < 0) firstSeq = page[0]?.seq ?? -1;
+      lastSeq = page.at(-1)?.seq ?? lastSeq;
+      events += page.length;
+      for (const { receivedUs } of page) {
+        const bucketUs = bucketStartUs(receivedUs, PERIODS["10ms"].us);
+        buckets.set(bucketUs, (buckets.get(bucketUs) ?? 0) + 1);
+      }
     }
+  } catch (error) {
+    if (!(error instanceof Reto3Error) || error.code !== "UNREADABLE") throw error;
+    unreadable = error.message;
   }
-  return { events, firstSeq, lastSeq, buckets };
+  return { events, firstSeq, lastSeq, unreadable, buckets };
 }
 
 /** What a partition amounts to. */
@@ -75,6 +84,7 @@ export function judge({ claim, levels, raw }: PartitionContent, retention: Reten
   const most = Math.max(0, ...totals);
   // As no seq is there twice, n of them up to n - 1 are all of them.
   const isWhole =
+    raw.unreadable === "" &&
     raw.events > 0 &&
     raw.lastSeq === raw.events - 1 &&
     raw.events >= most &&
@@ -95,11 +105,11 @@ export function judge({ claim, levels, raw }: PartitionContent, retention: Reten
   if (problem === "" && live.length > 0 && most !== expected)
     problem = `it was sealed with ${expected} events, its counts say ${most}`;
   if (problem !== "") return { events: null, state: "undecided", problem };
-  if (isRest) return { events: expected, state: "fine", problem: "" };
-  const seqs = `${raw.events} raw events from seq ${raw.firstSeq} to ${raw.lastSeq}`;
+  if (isRest && raw.unreadable === "") return { events: expected, state: "fine", problem: "" };
+  const seqs = `there are ${raw.events} raw events from seq ${raw.firstSeq} to ${raw.lastSeq}`;
   // Raw events were lost, the counts were not: these agree, and decide.
   const events = raw.events <= expected ? expected : null;
-  return { events, state: "undecided", problem: `its counts say ${expected}, but there are ${seqs}` };
+  return { events, state: "undecided", problem: `its counts say ${expected}, but ${raw.unreadable || seqs}` };
 }
 
 function sumsOf(rows: readonly CountRow[]): Map<number, number> {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { Reto3Error } from "../errors.ts";
 import { HOUR_US, MINUTE_US, SECOND_US } from "../period.ts";
 import { emptyMemory, memoryStore, type MemoryData } from "../store/memory.ts";
 import type { Claim, CountRow, Retention, Store } from "../store/store.ts";
@@ -161,6 +162,40 @@ describe("verifying", () => {
     ]);
     expect((await one.store.counts(one.claim, "1m", HOUR, HOUR + MINUTE_US))[0]?.events).toBe(6);
     expect((await tail.store.counts(tail.claim, "1m", HOUR, HOUR + MINUTE_US))[0]?.events).toBe(6);
+  });
+
+  test("tells of raw events that nobody can read, goes on, and lets the counts decide", async () => {
+    const one = await written({ seal: false });
+    const cannot = "the raw events from 3 on cannot be read: format 9 is unknown";
+    const broken: Store = {
+      ...one.store,
+      async *events(...args) {
+        for await (const page of one.store.events(...args)) yield page.slice(0, 3);
+        throw new Reto3Error("UNREADABLE", cannot);
+      },
+    };
+    const before = structuredClone(one.data);
+    expect(await verified(broken, true)).toMatchObject({
+      problems: [`its counts say 6, but ${cannot}`],
+      stats: { partitions: 1, events: 6, differences: 1, repaired: 0 },
+    });
+    expect(one.data).toEqual(before);
+    expect(await settle(broken, one.claim, NOW)).toEqual({
+      events: 6,
+      recounted: false,
+      problem: `its counts say 6, but ${cannot}`,
+    });
+    // As many as there should be, and yet not all of what is there.
+    const more: Store = {
+      ...broken,
+      async *events(...args) {
+        yield* one.store.events(...args);
+        throw new Reto3Error("UNREADABLE", cannot);
+      },
+    };
+    expect((await verified(more)).problems).toEqual([`its counts say 6, but ${cannot}`]);
+    tamper(one, "1m", HOUR, 9);
+    expect((await verified(broken, true)).stats).toMatchObject({ differences: 1, repaired: 0 });
   });
 
   test("says what it leaves out: raw events that have expired, the first of them first, or all", async () => {
