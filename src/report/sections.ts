@@ -57,7 +57,7 @@ function comparisonOf({ comparison }: Report): Section | null {
     title: "Before and after",
     says,
     tables: [{ caption: `Before: ${before}. After: ${after}`, head, rows }],
-    charts: [],
+    charts: ["changes"],
   };
 }
 
@@ -88,7 +88,7 @@ function rateOf({ rate }: Report): Section | null {
         overtoneOfSeconds === null ? "-" : span(overtoneOfSeconds),
       ]),
     });
-  const charts = ["rate", "distribution-10ms", "fano", "autocorrelation-10ms", "autocorrelation-1s"];
+  const charts = ["rate", "distribution-10ms", "fano", "autocorrelation-10ms", "autocorrelation-1s", "periods"];
   return { id: "rate", title: "Rate", says: rate.says, tables, charts };
 }
 

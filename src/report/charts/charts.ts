@@ -1,15 +1,23 @@
 // Which charts a report has, and what is in each. Pure: from the report as data to charts as data.
 
 import { percent, several, span, words } from "../numbers.ts";
-import type { AutocorrelationFigures, LagSection, RateSection, Report, RunSection } from "../model.ts";
+import type {
+  AutocorrelationFigures,
+  ComparisonSection,
+  LagSection,
+  RateSection,
+  Report,
+  RunSection,
+} from "../model.ts";
 import type { Chart, Mark, Point } from "./chart.ts";
 
 /** A distance between points that is so many times the usual one is a gap. */
 const GAP_TIMES = 5;
 
 /** In the order of the report; those without anything to show are left out. */
-export function chartsOf({ rate, lag, runs, sentAgainstCounted, knee }: Report): Chart[] {
+export function chartsOf({ comparison, rate, lag, runs, sentAgainstCounted, knee }: Report): Chart[] {
   return [
+    ...(comparison ? [changes(comparison)] : []),
     ...(rate ? rateCharts(rate) : []),
     ...(lag ? lagCharts(lag) : []),
     ...runs.map(latencyOverTime),
@@ -66,6 +74,7 @@ function rateCharts(rate: RateSection): Chart[] {
       ],
     },
     ...rate.autocorrelation.map(correlation),
+    periods(rate),
   ];
 }
 
@@ -117,6 +126,67 @@ function correlation({ stepSeconds, bound, values }: AutocorrelationFigures): Ch
       { kind: "level", colour: 1, y: -bound },
     ],
   };
+}
+
+function periods({ periods: found }: RateSection): Chart {
+  const points = found.map(({ seconds, share }): Point => [seconds, share * 100]);
+  return {
+    id: "periods",
+    title: "What repeats itself",
+    description: found
+      .map(({ seconds, share }) => `every ${span(seconds)}: ${percent(share)} of the variation`)
+      .join("; "),
+    x: { label: "period, seconds", scale: "log" },
+    y: { label: "% of the variation", scale: "linear", from: 0 },
+    marks: [
+      { kind: "line", colour: 0, points: strokes(points.map(([at, value]) => [at, 0, value])) },
+      { kind: "points", colour: 0, points },
+    ],
+  };
+}
+
+/** How far each thing has changed, against what it was; what was 0 or less has no such share. */
+function changes({ differences }: ComparisonSection): Chart {
+  const shown = differences.flatMap((one) => {
+    const { what, before, difference, low, high } = one;
+    if (before <= 0 || low === null || high === null) return [];
+    const share = (value: number) => (value / before) * 100;
+    return { what, change: share(difference), low: share(low), high: share(high), verdict: one.verdict };
+  });
+  return {
+    id: "changes",
+    title: "How far it has changed, with 95 % confidence",
+    description: shown
+      .map(({ what, low, high, verdict }) => `${what}: ${verdict}, ${words(low)} to ${words(high)} %`)
+      .join("; "),
+    x: {
+      label: "a line that crosses 0: no difference beyond chance",
+      scale: "linear",
+      from: 0.5,
+      to: shown.length + 0.5,
+      ticks: shown.map(({ what }, at) => [at + 1, what] as const),
+    },
+    y: { label: "after against before, %", scale: "linear" },
+    marks: [
+      { kind: "level", colour: 1, name: "as before", y: 0 },
+      {
+        kind: "line",
+        colour: 0,
+        name: "95 % of the difference",
+        points: strokes(shown.map(({ low, high }, at) => [at + 1, low, high])),
+      },
+      { kind: "points", colour: 0, name: "difference", points: shown.map(({ change }, at) => [at + 1, change]) },
+    ],
+  };
+}
+
+/** Upright lines, each from one value to another. */
+function strokes(lines: readonly (readonly [x: number, from: number, to: number])[]): Point[] {
+  return lines.flatMap(([at, from, to]) => [
+    [at, from],
+    [at, to],
+    [at, Number.NaN],
+  ]);
 }
 
 function lagCharts(lag: LagSection): Chart[] {
