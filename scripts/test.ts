@@ -10,6 +10,9 @@ import { join } from "node:path";
 import { provideCassandra } from "./cassandra/provide.ts";
 import { downloadOpensearch } from "./opensearch/provide.ts";
 
+/** For a test that says nothing else. Of use where something hangs: a machine that is slow must not fail. */
+const TEST_MS = 30_000;
+
 const folder = mkdtempSync(join(tmpdir(), "reto3-report-"));
 try {
   process.exitCode = await main(process.argv.slice(2));
@@ -38,7 +41,7 @@ async function main(args: string[]): Promise<number> {
 async function runTests(args: string[], env: Record<string, string>): Promise<number> {
   const report = join(folder, "junit.xml");
   const reporting = ["--reporter=junit", `--reporter-outfile=${report}`];
-  const run = Bun.spawn([process.execPath, "test", ...reporting, ...args], {
+  const run = Bun.spawn([process.execPath, "test", `--timeout=${TEST_MS}`, ...reporting, ...args], {
     env: { ...process.env, ...env },
     stdio: ["ignore", "inherit", "inherit"],
   });

@@ -270,7 +270,7 @@ function createdIn(file: string): Map<bigint, number> {
 }
 
 /** A connection that neither answers nor closes waits for more; it does not get any. Decides what counts as unanswered only. */
-const PATIENCE_MS = 150;
+const PATIENCE_MS = 1_000;
 const CONNECTIONS = 200;
 
 test(

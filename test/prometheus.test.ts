@@ -192,7 +192,8 @@ withTool("promtool", (promtool) => {
     let acked: number;
     beforeAll(async () => {
       server = await serve(`sqlite:${join(folder.path, "reto3.db")}`);
-      prometheus = await startPrometheus({ reto3: [new URL(server.url).host] });
+      // What takes longer than that to answer counts as gone.
+      prometheus = await startPrometheus({ reto3: [new URL(server.url).host] }, "1s");
       await until(async () => (await prometheus.query("count_over_time(reto3_ready[1m]) > 5")).length > 0);
       ({ acked } = await load(server.url, ["--rps", "500", "--duration", "3s"]));
     }, RUN_MS);

@@ -26,7 +26,7 @@ async function heldUp(folder: string, args: string[]) {
 
 test("while the store is away events are answered 504, and are counted once when it is back", async () => {
   using folder = temporaryFolder();
-  const { store, server, post, release } = await heldUp(folder.path, ["--ack-timeout", "300ms"]);
+  const { store, server, post, release } = await heldUp(folder.path, ["--ack-timeout", "2s"]);
   await using _ = server;
   const answers = await Promise.all([post(), post(), post()]);
   expect(answers.map((answer) => answer.status)).toEqual([504, 504, 504]);
@@ -54,7 +54,8 @@ test("SIGTERM while the store is away: the rest is answered 504, its number is s
 test("SIGTERM while a client never finishes its request: the store is drained and sealed all the same, exit 0", async () => {
   using folder = temporaryFolder();
   const store = `sqlite:${join(folder.path, "reto3.db")}`;
-  const server = await serve(store, ["--drain-timeout", "1s"]);
+  // The client gets four fifths of it.
+  const server = await serve(store, ["--drain-timeout", "5s"]);
   expect((await fetch(server.url, { method: "POST", body: EVENT })).status).toBe(200);
   const stalled = connect(Number(server.port), "127.0.0.1");
   stalled.on("error", () => {});
@@ -116,7 +117,7 @@ test("a record file that cannot be written is an error before anything is sent",
 test("after SIGTERM events are taken for --drain-delay, while health says no", async () => {
   using folder = temporaryFolder();
   const store = `sqlite:${join(folder.path, "reto3.db")}`;
-  await using server = await serve(store, ["--drain-delay", "2s"]);
+  await using server = await serve(store, ["--drain-delay", "6s"]);
   const health = (...args: string[]) => reto3(["health", "--port", server.port, ...args]);
   expect(await health()).toEqual({ code: 0, stdout: "ready\n", stderr: "" });
   server.kill("SIGTERM");

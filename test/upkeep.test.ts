@@ -45,7 +45,7 @@ for (const { name, available, open } of testStores) {
       async () => {
         const before = await Promise.all(["10ms", "1s", "1m"].map(count));
         let killed = 0;
-        for (let afterMs = 20; ; afterMs += 15) {
+        for (let afterMs = 20; ; afterMs = Math.ceil(afterMs * 1.3)) {
           const child = Bun.spawn([executable, "merge", "--store", past.address], {
             stdout: "ignore",
             stderr: "ignore",

@@ -14,7 +14,7 @@ const flags = benchFlags(
   {
     stores: "sqlite,cassandra",
     arrivals: "poisson,bursty",
-    rates: "1000,5000,10000,20000",
+    rates: "1000,5000,10000,20000,30000,40000",
     seconds: "30",
     burst: "50",
     seed: "20160528",
@@ -27,9 +27,10 @@ const APART_MS = 8_000;
 
 const came = new Measured("What was sent, acked and counted, and how it came");
 const took = new Measured("How long it took");
+const knees = new Measured("Where the p99 of the answers takes off, over all rates");
 using records = temporaryFolder();
 for (const kind of flags.words("stores")) await onStore(kind);
-await report("analysis", flags, [came, took]);
+await report("analysis", flags, [came, took, knees]);
 
 async function onStore(kind: string): Promise<void> {
   await using resources = new AsyncDisposableStack();
@@ -63,10 +64,14 @@ async function onStore(kind: string): Promise<void> {
     }
     if (flags.short) continue;
     await keepCharts(`${kind}-${arrivals}`, ["--store", store, "--record", made[1] ?? made[0] ?? ""]);
-    await keepCharts(
-      `${kind}-${arrivals}-all`,
-      made.flatMap((record) => ["--record", record]),
+    const all = made.flatMap((record) => ["--record", record]);
+    const { knee, runs } = await reportOn(all);
+    const p99s = runs.map(({ latencyMs }) => latencyMs.fromSchedule.p99);
+    knees.add(
+      { store: kind, arrivals, "knee, /s": knee?.ratePerSec ?? "none" },
+      { "ack p99, ms: lowest": Math.min(...p99s), highest: Math.max(...p99s) },
     );
+    await keepCharts(`${kind}-${arrivals}-all`, all);
   }
 }
 

@@ -3,7 +3,7 @@
 
 import { Client, policies, types } from "cassandra-driver";
 
-const ringTimeoutMs = 60_000;
+const ringTimeoutMs = 180_000;
 const askEveryMs = 200;
 
 /** Resolves when each of `contactPoints`, asked as a coordinator, knows all others as joined and alive. */

@@ -110,8 +110,14 @@ export async function historyIsShown(page: Page): Promise<void> {
 }
 
 /** What `reto3 count` prints of a range. */
-export async function countCsv(store: string, period: string, from: string, to: string): Promise<string> {
-  const range = ["--period", period, "--from", from, "--to", to];
+export async function countCsv(
+  store: string,
+  period: string,
+  from: string,
+  to: string,
+  more: readonly string[] = [],
+): Promise<string> {
+  const range = ["--period", period, "--from", from, "--to", to, ...more];
   const { code, stdout, stderr } = await reto3(["count", "--store", store, "--format", "csv", ...range]);
   expect([code, stderr]).toEqual([0, expect.stringContaining("events;")]);
   return stdout;
