@@ -27,7 +27,8 @@ export const command = defineCommand({
   flags,
   notes: `Prints the first ${DIFFERENCES_SHOWN_MAX} differences and what could not be compared because it has expired or is still open.
 Differences come from a database that acknowledged what it lost (Cassandra with commitlog_sync: periodic,
-killed), or from a hand in the tables. --repair never lowers a count for raw events that are not whole.
+killed), or from a hand in the tables; raw events that cannot be read are one, too. --repair never lowers a count
+for raw events that are not whole.
 
 Exit status: 0 all that is there agrees (or was repaired), 1 it does not.
 

@@ -63,7 +63,11 @@ async function onStore(kind: string): Promise<void> {
       made.push(record);
     }
     if (flags.short) continue;
-    await keepCharts(`${kind}-${arrivals}`, ["--store", store, "--record", made[1] ?? made[0] ?? ""]);
+    await keepCharts(
+      `${kind}-${arrivals}`,
+      ["--store", store, "--record", made[1] ?? made[0] ?? ""],
+      ["distribution-10ms", "fano", "lag"],
+    );
     const all = made.flatMap((record) => ["--record", record]);
     const { knee, runs } = await reportOn(all);
     const p99s = runs.map(({ latencyMs }) => latencyMs.fromSchedule.p99);
@@ -71,7 +75,7 @@ async function onStore(kind: string): Promise<void> {
       { store: kind, arrivals, "knee, /s": knee?.ratePerSec ?? "none" },
       { "ack p99, ms: lowest": Math.min(...p99s), highest: Math.max(...p99s) },
     );
-    await keepCharts(`${kind}-${arrivals}-all`, all);
+    await keepCharts(`${kind}-${arrivals}-all`, all, ["latency-quantiles", "knee"]);
   }
 }
 

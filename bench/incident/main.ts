@@ -42,7 +42,7 @@ const args = ["--store", store, "--record", all, "--record", other, "--asked", f
 const text = `${happened.join("\n")}\n\n${await reportText(args)}`;
 console.log(text);
 if (!flags.short) {
-  await keepCharts("incident", args);
+  await keepCharts("incident", args, ["rate", "lag", "sent", "fano"]);
   await Bun.write(join(analysisFolder, "incident.txt"), text);
 }
 

@@ -1,8 +1,9 @@
 // Runs `reto3 report`: its figures, its words, its charts.
 
+import { copyFileSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Report } from "../../src/report/model.ts";
-import { executable } from "../../test/support/reto3.ts";
+import { executable, temporaryFolder } from "../../test/support/reto3.ts";
 import { finish } from "./process.ts";
 
 /** What docs/analysis.md shows. */
@@ -18,7 +19,11 @@ export async function reportText(args: readonly string[]): Promise<string> {
   return stdout;
 }
 
-/** Into a folder `name` of what docs/analysis.md shows. */
-export async function keepCharts(name: string, args: readonly string[]): Promise<void> {
-  await finish([executable, "report", ...args, "--charts", join(analysisFolder, name), "--force"]);
+/** Into a folder `name` of what docs/analysis.md shows: those of `charts`. */
+export async function keepCharts(name: string, args: readonly string[], charts: readonly string[]): Promise<void> {
+  using all = temporaryFolder();
+  await finish([executable, "report", ...args, "--charts", all.path, "--force"]);
+  const folder = join(analysisFolder, name);
+  mkdirSync(folder, { recursive: true });
+  for (const chart of charts) copyFileSync(join(all.path, `${chart}.svg`), join(folder, `${chart}.svg`));
 }

@@ -69,11 +69,13 @@ function startCommand(...args: string[]) {
 }
 
 test("the hosts that the environment names are taken as they are", async () => {
+  const before = process.env["RETO3_TEST_CASSANDRA"];
   process.env["RETO3_TEST_CASSANDRA"] = "10.0.0.1, 10.0.0.2:9142,";
   try {
     expect(await provideCassandra()).toEqual({ kind: "given", hosts: ["10.0.0.1", "10.0.0.2:9142"] });
   } finally {
-    delete process.env["RETO3_TEST_CASSANDRA"];
+    if (before === undefined) delete process.env["RETO3_TEST_CASSANDRA"];
+    else process.env["RETO3_TEST_CASSANDRA"] = before;
   }
 });
 

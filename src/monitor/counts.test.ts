@@ -450,28 +450,38 @@ describe("the counts as a log", () => {
     expect(bench.lines()).toEqual([]);
   });
 
-  test("catches up an hour at a time: what it keeps, and reads again after a crash, stays small", async () => {
-    await bench.store1(5);
-    await bench.pass(20 * SECOND_US);
-    bench.crash();
-    for (let minute = 0; minute < 60 * 48; minute += 3) {
-      bench.nowUs += 3 * MINUTE_US;
-      await bench.store1(2);
-    }
-    await bench.pass(SECOND_US);
-    (await bench.open()).save();
-    const state = stateFile(join(bench.folder, "counts.state.json")).read();
-    expect(state?.minutes.length).toBeLessThanOrEqual(5 * 60 + 2);
-    const log = new LogFile({ folder: bench.folder, name: "counts", bytesMax: 2_000, keepMs: HOUR_US, warn: () => {} });
-    let linesToRead = 0;
-    for await (const _ of log.linesFrom(state?.read ?? null)) linesToRead++;
-    // Of an hour at most, at three periods.
-    expect(linesToRead).toBeLessThanOrEqual(3 * 20 + 3);
-    bench.crash();
-    await bench.pass(2 * MINUTE_US);
-    await bench.expectRight();
-    bench.expectNoDoubles();
-  });
+  test(
+    "catches up an hour at a time: what it keeps, and reads again after a crash, stays small",
+    async () => {
+      await bench.store1(5);
+      await bench.pass(20 * SECOND_US);
+      bench.crash();
+      for (let minute = 0; minute < 60 * 48; minute += 3) {
+        bench.nowUs += 3 * MINUTE_US;
+        await bench.store1(2);
+      }
+      await bench.pass(SECOND_US);
+      (await bench.open()).save();
+      const state = stateFile(join(bench.folder, "counts.state.json")).read();
+      expect(state?.minutes.length).toBeLessThanOrEqual(5 * 60 + 2);
+      const log = new LogFile({
+        folder: bench.folder,
+        name: "counts",
+        bytesMax: 2_000,
+        keepMs: HOUR_US,
+        warn: () => {},
+      });
+      let linesToRead = 0;
+      for await (const _ of log.linesFrom(state?.read ?? null)) linesToRead++;
+      // Of an hour at most, at three periods.
+      expect(linesToRead).toBeLessThanOrEqual(3 * 20 + 3);
+      bench.crash();
+      await bench.pass(2 * MINUTE_US);
+      await bench.expectRight();
+      bench.expectNoDoubles();
+    },
+    RUN_MS,
+  );
 
   test("where all rounds fail its state is not written again: that is how its health is told", async () => {
     await bench.round();

@@ -48,8 +48,9 @@ describe.skipIf(!hasCassandra)("Cassandra", () => {
     const clock = systemClock();
     const spy: Store = { ...store, write: async (flush) => void flushes.push(flush) };
     const sequence = new FlushSequence({ store: spy, clock, signal: new AbortController().signal });
+    // Of one minute.
+    const nowUs = clock.nowUs();
     for (const events of sizes) {
-      const nowUs = clock.nowUs();
       await sequence.flush({
         minuteUs: bucketStartUs(nowUs, MINUTE_US),
         epoch: 0,
