@@ -45,8 +45,7 @@ export class Reto3Error extends Error {
 export function retryAdvice(error: unknown): { retry: boolean; mayHaveApplied: boolean } {
   const code = error instanceof Reto3Error ? error.code : undefined;
   if (code === "STORE_UNAVAILABLE") return { retry: true, mayHaveApplied: false };
-  if (code === "STORE_REFUSED" || code === "STORE_OPEN" || code === "UNREADABLE")
-    return { retry: false, mayHaveApplied: false };
+  if (code === "STORE_REFUSED" || code === "STORE_OPEN") return { retry: false, mayHaveApplied: false };
   // An error nobody classified proves nothing about the attempt: treat it as one of unknown outcome.
   return { retry: true, mayHaveApplied: true };
 }

@@ -15,8 +15,8 @@ const RUN_MS = 900_000;
 /** Shorter than HAProxy takes to notice, and requests would fail. */
 const SERVE_FLAGS = ["--drain-delay", "3s"];
 
-/** Requests that are on their way at one of three servers at any time: 70/s, each of which waits for some 20 ms. Seventy times that. */
-const IN_FLIGHT_MAX = 100;
+/** Requests that are on their way at one of three servers at any time: 70/s, each of which waits for some 20 ms. Thirty times that. */
+const IN_FLIGHT_MAX = 40;
 
 const RATE = ["--rps", "200"];
 

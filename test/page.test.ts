@@ -27,8 +27,8 @@ withChromium((open) => {
       const running = startLoad(server.url, ["--rps", "2000"]);
       const seen = await newestSeconds(page, 5);
       await running.stop();
-      // Each may be late where the machine is; not one would be in time were the page slow. Browser and server have one clock here.
-      expect(Math.min(...seen.map(({ startMs, shownMs }) => shownMs - startMs))).toBeLessThan(2_000);
+      // One may be late where the machine is; were the page slow, or falling behind, both of the last two were. Browser and server have one clock here.
+      expect(Math.min(...seen.slice(-2).map(({ startMs, shownMs }) => shownMs - startMs))).toBeLessThan(2_000);
       expect(new Set(seen.map(({ startMs }) => startMs)).size).toBe(seen.length);
       // A second that is just over may still grow: a flush of it is on its way.
       const [first, last] = [seen[0]?.startMs ?? 0, seen.at(-1)?.startMs ?? 0];

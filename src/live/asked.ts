@@ -8,7 +8,7 @@ export class Asked<T> {
   #running: Promise<void> | undefined;
   #problem: string | null = null;
   #answer: T | undefined;
-  /** How often in a row nobody waited long enough. */
+  /** How often in a row there was no answer in time. */
   #missed = 0;
 
   constructor(question: () => Promise<T>) {
@@ -22,16 +22,16 @@ export class Asked<T> {
 
   /**
    * Asks, or waits for the question that is still on its way, `waitMs` at most. Resolves to why there is no answer; null: there
-   * is, or the last one may stand once more, as one that is late now and then is not worth telling.
+   * is, or the last one is `recent` and may stand once more, as one that is late now and then is not worth telling.
    */
-  async ask(waitMs: number): Promise<string | null> {
+  async ask(waitMs: number, recent = false): Promise<string | null> {
     this.#running ??= this.#ask();
     if (await settlesWithin(this.#running, waitMs)) {
       this.#missed = 0;
       return this.#problem;
     }
     this.#missed++;
-    return this.#missed > 1 || this.#answer === undefined ? "there was no answer in time" : this.#problem;
+    return recent && this.#missed === 1 ? this.#problem : "there was no answer in time";
   }
 
   async #ask(): Promise<void> {

@@ -238,6 +238,14 @@ test("a store that does not answer has one question, and ticks go on without it"
   release();
   await pass(2_000);
   expect(one.ticks(1)[0]?.status.storeProblem).toBeNull();
+  feed.leave(one);
+  await pass(12_000);
+  hangs = true;
+  const next = viewer();
+  feed.join(next);
+  await pass(2_100);
+  // What was known a while ago is nobody's news.
+  expect(next.snapshot().status.storeProblem).toBe(late);
 });
 
 test("a viewer of a store that does not answer is told so after two seconds", async () => {

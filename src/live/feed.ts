@@ -154,7 +154,7 @@ export class LiveFeed {
     const isDue = isFilled || performance.now() >= this.#keptNextMs;
     const kept = isDue ? this.#keptAsked.ask(ANSWER_MAX_MS) : Promise.resolve(null);
     const [storeProblem] = await Promise.all([
-      this.#storeAsked.ask(waitMs),
+      this.#storeAsked.ask(waitMs, this.#looked),
       this.#reportAsked.ask(waitMs),
       // A tick goes on without it.
       this.#looked || kept,

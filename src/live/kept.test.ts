@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { Reto3Error } from "../errors.ts";
 import { HOUR_US, MINUTE_US } from "../period.ts";
 import { emptyMemory, memoryStore, type MemoryData } from "../store/memory.ts";
 import type { Store } from "../store/store.ts";
@@ -69,4 +70,18 @@ test("nothing is asked of hours whose raw events have long expired", async () =>
   };
   expect(await since(watched)).toBe(560);
   expect(Math.min(...hours)).toBeGreaterThanOrEqual(8);
+});
+
+test("raw events that this version cannot read are there all the same", async () => {
+  const store = await storeWith(upTo(30), 10);
+  const unreadable: Store = {
+    ...store,
+    async *events(...args) {
+      for await (const page of store.events(...args)) {
+        if (page.length > 0) throw new Reto3Error("UNREADABLE", "format 9");
+        yield page;
+      }
+    },
+  };
+  expect(await since(unreadable)).toBe(10);
 });

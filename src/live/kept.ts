@@ -2,6 +2,7 @@
 // up now and then, in the background, a few short questions at a time.
 
 import { expectedEvents, livingEvents } from "../counts/raw.ts";
+import { Reto3Error } from "../errors.ts";
 import type { RawData } from "../live-messages.ts";
 import { HOUR_US, SECOND_US } from "../period.ts";
 import type { Claim, Store } from "../store/store.ts";
@@ -68,8 +69,14 @@ async function filledMinutes(store: Store, hours: readonly number[], at: number)
 }
 
 async function hasRaw(store: Store, claims: readonly Claim[] = []): Promise<boolean> {
-  for (const claim of claims) {
-    for await (const page of livingEvents(store, claim)) if (page.length > 0) return true;
+  try {
+    for (const claim of claims) {
+      for await (const page of livingEvents(store, claim)) if (page.length > 0) return true;
+    }
+  } catch (error) {
+    // They are there, though not for this version.
+    if (error instanceof Reto3Error && error.code === "UNREADABLE") return true;
+    throw error;
   }
   return false;
 }

@@ -361,18 +361,14 @@ export function storeConformance(
         const day = bucketStartUs(nextHour(), DAY_US) + DAY_US;
         hours += 48;
         const minutes = Array.from({ length: 1_440 }, (_, at) => day + at * MINUTE_US);
-        const merge = (minuteUs: number, at: number) => {
-          const rows = [rowOf(minuteUs, at)];
+        const latestFirst = minutes.toReversed();
+        const merge = (minuteUs: number) => {
+          const rows = [rowOf(minuteUs, (minuteUs - day) / MINUTE_US)];
           return store.merge("1m", { minuteUs, writers: [Bun.randomUUIDv7()], writerCount: 1, rows }, 1);
         };
         // A disk may take its time for each, and a store that is asked for all at once would call the last ones late.
         for (let from = 0; from < minutes.length; from += 100)
-          await Promise.all(
-            minutes
-              .toReversed()
-              .slice(from, from + 100)
-              .map(merge),
-          );
+          await Promise.all(latestFirst.slice(from, from + 100).map(merge));
         expect((await mergedOf(store, "1m", day, day + DAY_US)).map(({ minuteUs }) => minuteUs)).toEqual(minutes);
       },
       DAY_MS,

@@ -173,7 +173,7 @@ export interface Store {
     options?: ReadOptions,
   ): Promise<CountRow[]>;
 
-  /** All raw events of a partition that have not expired, by seq, in pages of a few thousand at most. EXPIRED where the first of them have and the store would have to wade through them. */
+  /** All raw events of a partition that have not expired, by seq, in pages of a few thousand at most. EXPIRED where the first of them have and the store would have to wade through them; UNREADABLE behind the pages before what is in no known form. */
   events(partition: Partition, options?: ReadOptions): AsyncIterable<EventRow[]>;
 
   /** Puts a merged minute in the place of the one that is there, as a whole; of two, the later `writtenAtUs` stands. */

@@ -55,7 +55,7 @@ async function readRaw(pages: AsyncIterable<EventRow[]>): Promise<RawContent> {
     }
   } catch (error) {
     if (!(error instanceof Reto3Error) || error.code !== "UNREADABLE") throw error;
-    unreadable = error.message;
+    unreadable = [error.message, ...(error.hint === undefined ? [] : [error.hint])].join("; ");
   }
   return { events, firstSeq, lastSeq, unreadable, buckets };
 }
@@ -105,11 +105,14 @@ export function judge({ claim, levels, raw }: PartitionContent, retention: Reten
   if (problem === "" && live.length > 0 && most !== expected)
     problem = `it was sealed with ${expected} events, its counts say ${most}`;
   if (problem !== "") return { events: null, state: "undecided", problem };
-  if (isRest && raw.unreadable === "") return { events: expected, state: "fine", problem: "" };
+  // A later version may read them, and find more than the counts say: nothing is settled by these.
+  if (raw.unreadable !== "")
+    return { events: null, state: "undecided", problem: `its counts say ${expected}, but ${raw.unreadable}` };
+  if (isRest) return { events: expected, state: "fine", problem: "" };
   const seqs = `there are ${raw.events} raw events from seq ${raw.firstSeq} to ${raw.lastSeq}`;
   // Raw events were lost, the counts were not: these agree, and decide.
   const events = raw.events <= expected ? expected : null;
-  return { events, state: "undecided", problem: `its counts say ${expected}, but ${raw.unreadable || seqs}` };
+  return { events, state: "undecided", problem: `its counts say ${expected}, but ${seqs}` };
 }
 
 function sumsOf(rows: readonly CountRow[]): Map<number, number> {

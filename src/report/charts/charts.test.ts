@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import type { DifferenceFigures, Report } from "../model.ts";
+import type { DifferenceFigures, RateSection, Report } from "../model.ts";
 import { drawChart, type Mark } from "./chart.ts";
 import { chartsOf } from "./charts.ts";
 
@@ -36,6 +36,39 @@ function strokesOf(marks: readonly Mark[]): number[][] {
     index % 3 === 0 ? [[at, from, points[index + 1]?.[1] ?? Number.NaN]] : [],
   );
 }
+
+describe("periods", () => {
+  const rate = (periods: RateSection["periods"]): RateSection => ({
+    says: [],
+    from: "2026-11-26T06:00:00.000000Z",
+    to: "2026-11-26T07:00:00.000000Z",
+    seconds: 3_600,
+    silentSeconds: 0,
+    meanPerSec: 10,
+    busyMeanPerSec: 10,
+    levels: [],
+    dispersion: null,
+    fano: [],
+    peakToMean: { "10ms": null, "1s": null, "1m": null },
+    longestSilence: null,
+    autocorrelation: [],
+    periods,
+    histogram10ms: [],
+    overTime: { stepSeconds: 1, points: [] },
+  });
+  const period = { seconds: 300, share: 0.25, pValue: 0.001, overtoneOfSeconds: null };
+
+  test("stand as high as their share of the variation", () => {
+    const chart = chartOf("periods", { rate: rate([period]) });
+    expect(strokesOf(chart?.marks ?? [])).toEqual([[300, 0, 25]]);
+    expect(chart?.description).toBe("every 5 min: 25 % of the variation");
+    expect(drawChart(chart!)).not.toMatch(/NaN|Infinity|undefined/);
+  });
+
+  test("that are not there have no chart", () => {
+    expect(chartOf("periods", { rate: rate([]) })).toBeUndefined();
+  });
+});
 
 describe("before and after", () => {
   const comparison = (differences: DifferenceFigures[]) => ({ says: [], before: "a", after: "b", differences });
