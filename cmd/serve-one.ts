@@ -126,7 +126,7 @@ function startUpkeep(store: Store, clock: Clock): Upkeep {
     clock,
     onSettled: (claim, events, problem) => {
       if (events === null) {
-        log.error(`${nameOf(claim)} contradicts itself and stays open: ${problem}; try 'reto3 verify'`);
+        log.error(`${nameOf(claim)} cannot be settled and stays open: ${problem}; try 'reto3 verify'`);
       } else {
         log.info(`${nameOf(claim)} settled: ${events} events${problem === "" ? "" : `; found there: ${problem}`}`);
       }
